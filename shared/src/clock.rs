@@ -1,0 +1,56 @@
+//! Time as an input: a request reads the clock once, tests bring their own.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+/// Where the time comes from.
+pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
+    /// The time of day, UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// The computer's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the time is read")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Measures how long something took; never part of a decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts to measure.
+    #[expect(clippy::disallowed_methods, reason = "durations are for the log, no rule depends on them")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A date and time as v1 clients read it: `yyyy-MM-dd HH:mm:ss` in the deployment's time zone.
+pub fn local_date_time(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v1_dates_are_local() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let at: Timestamp = "2026-03-01T20:05:09Z".parse().unwrap();
+        assert_eq!(local_date_time(at, &zone), "2026-03-02 04:05:09");
+    }
+}

@@ -1,0 +1,164 @@
+//! What an endpoint may know and do, by what it asks for in its signature.
+
+use std::{net::IpAddr, ops::Deref, sync::Arc};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use jiff::Timestamp;
+
+use super::scope::Scope;
+use crate::{
+    app::AppRecord,
+    env::Env,
+    error::{ApiError, ErrorCode},
+    secret::AppSecret,
+    settings::Proof,
+    user::User,
+};
+
+const APP_SECRET: &str = "x-app-secret";
+
+fn scope(parts: &Parts) -> Result<Arc<Scope>, ApiError> {
+    parts.extensions.get().cloned().ok_or_else(|| ApiError::internal("a handler was called without its scope"))
+}
+
+/// When and from where the request came.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    /// The time of the request, read once.
+    pub now: Timestamp,
+    /// The client's address.
+    pub client: IpAddr,
+}
+
+impl FromRequestParts<Env> for Ctx {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        let scope = scope(parts)?;
+        Ok(Self { now: scope.now, client: scope.client.0 })
+    }
+}
+
+/// The app that the path names.
+#[derive(Clone, Debug)]
+pub struct App(Arc<AppRecord>);
+
+impl Deref for App {
+    type Target = AppRecord;
+
+    fn deref(&self) -> &AppRecord {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Env> for App {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        scope(parts)?.app().await.cloned().map(Self)
+    }
+}
+
+/// The live user whose token came with the request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user as of now.
+    pub user: User,
+}
+
+impl FromRequestParts<Env> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        bearer(parts, ErrorCode::InvalidToken).await
+    }
+}
+
+/// The caller as the profile knows it: a user who was deleted is told so.
+#[derive(Clone, Debug)]
+pub struct ProfileOwner(pub Caller);
+
+impl FromRequestParts<Env> for ProfileOwner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        bearer(parts, ErrorCode::UserGone).await.map(Self)
+    }
+}
+
+/// Verifies the token and reads its user, so that what was revoked a moment ago is refused now.
+async fn bearer(parts: &Parts, when_gone: ErrorCode) -> Result<Caller, ApiError> {
+    let scope = scope(parts)?;
+    let app = scope.app().await?;
+    let token = bearer_token(&parts.headers).ok_or(ErrorCode::InvalidToken)?;
+    let token = scope.env.tokens.verify(token, scope.now).map_err(|_| ErrorCode::InvalidToken)?;
+    if token.app != app.app_id {
+        return Err(ErrorCode::InvalidToken.into());
+    }
+    let user = scope.env.store.app(app.app_id).find_user(token.user).await?.ok_or(when_gone)?;
+    if !user.is_active() || user.token_version != token.version {
+        return Err(ErrorCode::InvalidToken.into());
+    }
+    Ok(Caller { user })
+}
+
+/// The token of the one `Authorization: Bearer` header.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let is_token = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
+}
+
+/// Leave to act on a bare union id: the app asks for no proof, or its secret came with the request.
+#[derive(Clone, Copy, Debug)]
+pub struct UnionIdProof(());
+
+impl FromRequestParts<Env> for UnionIdProof {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        let scope = scope(parts)?;
+        let app = scope.app().await?;
+        match app.settings.union_id_proof {
+            Proof::None => Ok(Self(())),
+            Proof::Secret if has_app_secret(&parts.headers, app) => Ok(Self(())),
+            Proof::Secret => Err(ErrorCode::AppSecretRequired.into()),
+        }
+    }
+}
+
+/// Whether the app's secret came with the request, in its one header.
+fn has_app_secret(headers: &HeaderMap, app: &AppRecord) -> bool {
+    let mut values = headers.get_all(APP_SECRET).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    value.to_str().is_ok_and(|secret| AppSecret::new(secret).matches(&app.secret_hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_well_formed_bearer_header_is_taken() {
+        let token = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            bearer_token(&headers).map(str::to_owned)
+        };
+        for good in ["Bearer x.y.z", "bearer x.y.z", "BEARER x.y.z"] {
+            assert_eq!(token(&[good]).as_deref(), Some("x.y.z"), "{good}");
+        }
+        for bad in ["", "Bearer", "Bearer ", "Bearer  x", "Bearer\tx", "Bearer x ", "Bearer x y", "Basic x", "x.y.z"] {
+            assert_eq!(token(&[bad]), None, "{bad:?}");
+        }
+        assert_eq!(token(&["Bearer x", "Bearer x"]), None);
+        assert_eq!(token(&[]), None);
+    }
+}

@@ -1,0 +1,22 @@
+//! The wire: which route a request takes, what an endpoint gets to see of it, and how its outcome is written.
+
+mod body;
+mod cors;
+mod envelope;
+mod extract;
+mod fields;
+mod json;
+mod route;
+mod scope;
+mod service;
+
+pub use self::{
+    body::Body,
+    envelope::{Family, Reply},
+    extract::{App, Caller, Ctx, ProfileOwner, UnionIdProof},
+    fields::{Command, Field, Fields, Refusal},
+    json::Json,
+    route::{Access, Method, Route, Routes},
+    scope::ClientAddress,
+    service::{MAX_BODY_BYTES, Service, app},
+};

@@ -1,0 +1,206 @@
+//! One service for Lambda, the local server and the tests: from a request to an enveloped answer.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request, StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::MethodRouter,
+};
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tower::ServiceExt as _;
+
+use super::{
+    cors,
+    envelope::{Family, Outcome},
+    route::{Access, Found, Method, Routes},
+    scope::{ClientAddress, Scope},
+};
+use crate::{
+    clock::Stopwatch,
+    env::Env,
+    error::{ApiError, ErrorCode},
+};
+
+/// The longest body that is read.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// All endpoints of some groups, ready to be called.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    routes: Routes,
+    handlers: Vec<MethodRouter>,
+    env: Env,
+}
+
+/// Makes a service of the routes.
+pub fn app(routes: Routes, env: Env) -> Service {
+    let handlers = routes.handlers(&env);
+    Service(Arc::new(Inner { routes, handlers, env }))
+}
+
+impl tower::Service<Request<Body>> for Service {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { Ok(inner.respond(request).await) })
+    }
+}
+
+impl Inner {
+    async fn respond(&self, request: Request<Body>) -> Response {
+        let stopwatch = Stopwatch::start();
+        let method = request.method().clone();
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let client = request.extensions().get().copied().unwrap_or(ClientAddress::UNKNOWN);
+        let (found, params) = match self.routes.find(&method, request.uri().path()) {
+            Found::Endpoint(number, params) => (Ok(number), params),
+            Found::OtherMethods(methods, params) => (Err(methods), params),
+            Found::Nothing => (Err(Vec::new()), Vec::new()),
+        };
+        let family = Family::of_path(request.uri().path());
+        let scope = Arc::new(Scope::new(self.env.clone(), family, params, client));
+        let is_preflight = method == http::Method::OPTIONS && family != Family::Sns && scope.has_tenant();
+
+        let (pattern, mut response) = match found {
+            Err(_) if is_preflight => ("preflight", StatusCode::NO_CONTENT.into_response()),
+            Err(methods) if methods.is_empty() => ("unknown", ApiError::new(ErrorCode::RouteNotFound).into_response()),
+            Err(methods) => ("unknown", method_not_allowed(&methods)),
+            Ok(number) => (self.routes.route(number).path, self.call(number, request, &scope).await),
+        };
+        let outcome = response.extensions_mut().remove::<Outcome>();
+        if let Some(outcome) = &outcome {
+            response = envelope(response, outcome, &scope);
+        } else if response.status().is_success() && !is_preflight {
+            // Bare answers bring their own media type and lifetime.
+        } else if !is_preflight {
+            response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+        }
+        let headers = response.headers_mut();
+        headers.extend(cors::answer_headers(&scope, origin.as_ref()).await);
+        if is_preflight {
+            cors::preflight_headers(headers);
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Ok(id) = HeaderValue::from_str(&scope.request_id) {
+            headers.insert("x-request-id", id);
+        }
+        log(&scope, method.as_str(), pattern, response.status(), outcome.as_ref(), stopwatch);
+        response
+    }
+
+    async fn call(&self, number: usize, request: Request<Body>, scope: &Arc<Scope>) -> Response {
+        let (mut head, body) = request.into_parts();
+        let body = match read(body).await {
+            Ok(body) => body,
+            Err(error) => return error.into_response(),
+        };
+        head.extensions.insert(Arc::clone(scope));
+        let handled = self.handlers[number].clone().oneshot(Request::from_parts(head, Body::from(body)));
+        // A bug in one request must not end the instance, which serves the next one.
+        let mut response = match AssertUnwindSafe(handled).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                ApiError::internal(format!("panicked: {}", text.unwrap_or_default())).into_response()
+            }
+        };
+        let is_refused_bearer = matches!(
+            response.extensions().get(),
+            Some(Outcome::Failure(error)) if error.code == ErrorCode::InvalidToken
+        );
+        if is_refused_bearer && self.routes.route(number).access == Access::Bearer {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Reads a body up to the limit; the length that a client announces is not trusted.
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ErrorCode::BodyTooLarge.into()),
+        Err(_) => Err(ApiError::invalid("the body ended early")),
+    }
+}
+
+fn method_not_allowed(methods: &[Method]) -> Response {
+    let mut response = ApiError::new(ErrorCode::MethodNotAllowed).into_response();
+    let names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
+    if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// Writes the outcome into the family's envelope, keeping the headers that the endpoint set.
+fn envelope(response: Response, outcome: &Outcome, scope: &Scope) -> Response {
+    let (status, body) = scope.family.write(outcome, scope.language());
+    let (mut head, _) = response.into_parts();
+    head.status = status;
+    let headers = &mut head.headers;
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.remove(header::CONTENT_LENGTH);
+    if let Outcome::Failure(error) = outcome
+        && let Some(seconds) = error.retry_after
+    {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Response::from_parts(head, Body::from(body))
+}
+
+/// One line a request. No path, no query, no body: the route's pattern says enough and carries nothing personal.
+fn log(scope: &Scope, method: &str, route: &str, status: StatusCode, outcome: Option<&Outcome>, stopwatch: Stopwatch) {
+    let request_id = scope.request_id.as_str();
+    let app = scope.app_id();
+    let status = status.as_u16();
+    let micros = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let failure = match outcome {
+        Some(Outcome::Failure(error)) => Some(error.as_ref()),
+        Some(Outcome::Success(_)) | None => None,
+    };
+    let reason = failure.map_or("ok", |error| error.code.reason());
+    if let Some(cause) = failure.and_then(|error| error.cause.as_deref()) {
+        let cause = describe(cause);
+        tracing::error!(request_id, method, route, app, status, reason, micros, cause, "request");
+    } else {
+        tracing::info!(request_id, method, route, app, status, reason, micros, "request");
+    }
+}
+
+/// An error and what caused it.
+fn describe(error: &(dyn std::error::Error + Send + Sync)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

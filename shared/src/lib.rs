@@ -1,0 +1,24 @@
+//! What all of Tessera's functions share: the wire, the rules, the store.
+//!
+//! A request goes straight through: extractors make a command of it, a rule decides, one verb of the store acts, its
+//! outcome becomes an envelope. Only [`storage`] knows DynamoDB, only [`config`] reads the environment, only [`clock`]
+//! knows the time.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod env;
+pub mod error;
+pub mod hash_key;
+pub mod http;
+pub mod jwt;
+pub mod lambda;
+pub mod password;
+pub mod secret;
+pub mod settings;
+pub mod sign_in;
+pub mod sign_up;
+pub mod storage;
+pub mod text;
+pub mod user;

@@ -1,0 +1,282 @@
+//! Passwords: which may be set, how they are hashed, how they are compared.
+
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::Mutex;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::{entropy::Entropy, secret::Password, settings::Settings};
+
+/// Kibibytes of memory that a hash fills.
+const MEMORY: u32 = 19_456;
+/// Passes over it.
+const PASSES: u32 = 2;
+/// Independent lanes.
+const LANES: u32 = 1;
+const SALT_LEN: usize = 16;
+const HASH_LEN: usize = 32;
+/// What is compared when there is nothing to compare with, so that nobody can tell by the time it takes.
+const DUMMY_SALT: [u8; SALT_LEN] = *b"nobody is called";
+
+/// Hashes with Argon2id, one hash at a time over one block of memory that lives as long as the hasher.
+#[derive(Clone)]
+pub struct PasswordHasher {
+    // A hash keeps a core busy anyway; fresh memory for each would make the resident set grow without end.
+    memory: Arc<Mutex<Vec<Block>>>,
+}
+
+/// What a comparison came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// Not this password, or there is none.
+    Wrong,
+    /// The right one.
+    Right {
+        /// The stored hash was made with weaker parameters than today's: store a new one.
+        outdated: bool,
+    },
+}
+
+impl PasswordHasher {
+    /// A hasher; its memory is taken at the first hash.
+    pub fn new() -> Self {
+        Self { memory: Arc::default() }
+    }
+
+    /// The password's hash under a fresh salt, as a PHC string.
+    pub async fn hash(&self, password: &Password, entropy: &dyn Entropy) -> String {
+        let salt = entropy.bytes::<SALT_LEN>();
+        let hash = self.compute(password, Parameters::current(), salt.to_vec()).await;
+        let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
+        format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${}${}", encode(&salt), encode(&hash))
+    }
+
+    /// Compares with a stored hash. Without one, and with one that cannot be read, the same work is done for nothing.
+    pub async fn verify(&self, password: &Password, stored: Option<&str>) -> Verified {
+        let parsed = stored.and_then(|stored| {
+            let parsed = StoredHash::parse(stored);
+            if parsed.is_none() {
+                tracing::error!("a stored password hash cannot be read");
+            }
+            parsed
+        });
+        let Some(stored) = parsed else {
+            self.compute(password, Parameters::current(), DUMMY_SALT.to_vec()).await;
+            return Verified::Wrong;
+        };
+        let hash = self.compute(password, stored.parameters.clone(), stored.salt).await;
+        if bool::from(hash.ct_eq(&stored.hash)) {
+            Verified::Right { outdated: stored.parameters != Parameters::current() }
+        } else {
+            Verified::Wrong
+        }
+    }
+
+    async fn compute(&self, password: &Password, parameters: Parameters, salt: Vec<u8>) -> [u8; HASH_LEN] {
+        let composed: String = password.expose().nfc().collect();
+        let mut memory = Arc::clone(&self.memory).lock_owned().await;
+        let work = tokio::task::spawn_blocking(move || {
+            let blocks = parameters.params.block_count();
+            if memory.len() < blocks {
+                memory.resize(blocks, Block::default());
+            }
+            let mut hash = [0; HASH_LEN];
+            Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters.params)
+                .hash_password_into_with_memory(composed.as_bytes(), &salt, &mut hash, memory.as_mut_slice())
+                .map(|()| hash)
+        });
+        match work.await {
+            Ok(Ok(hash)) => hash,
+            Ok(Err(error)) => panic!("the hash's parameters are checked before they are used: {error}"),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+impl Default for PasswordHasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for PasswordHasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHasher")
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Parameters {
+    params: Params,
+}
+
+impl Parameters {
+    fn current() -> Self {
+        Self::new(MEMORY, PASSES, LANES).unwrap_or_else(|| unreachable!("the constants are valid"))
+    }
+
+    fn new(memory: u32, passes: u32, lanes: u32) -> Option<Self> {
+        Some(Self { params: Params::new(memory, passes, lanes, Some(HASH_LEN)).ok()? })
+    }
+}
+
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        let costs = |p: &Params| (p.m_cost(), p.t_cost(), p.p_cost());
+        costs(&self.params) == costs(&other.params)
+    }
+}
+
+/// A hash read back from its PHC string.
+struct StoredHash {
+    parameters: Parameters,
+    salt: Vec<u8>,
+    hash: [u8; HASH_LEN],
+}
+
+impl StoredHash {
+    fn parse(text: &str) -> Option<Self> {
+        let phc = argon2::password_hash::phc::PasswordHash::new(text).ok()?;
+        if phc.algorithm.as_str() != "argon2id" || phc.version != Some(19) {
+            return None;
+        }
+        let cost = |name: &str| phc.params.get_decimal(name);
+        Some(Self {
+            // More than four times today's memory is no hash of ours, but an attempt to stop the instance.
+            parameters: Parameters::new(cost("m").filter(|m| *m <= 4 * MEMORY)?, cost("t")?, cost("p")?)?,
+            salt: phc.salt?.as_ref().to_vec(),
+            hash: phc.hash?.as_bytes().try_into().ok()?,
+        })
+    }
+}
+
+/// What a password is set for: words that are no secret there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// The app's name.
+    pub app_name: &'a str,
+    /// The user's own name.
+    pub user_name: &'a str,
+    /// The user's e-mail address.
+    pub email: &'a str,
+}
+
+/// Whether a password may be set: long enough for the app, and not among the first that anybody would try.
+pub fn is_acceptable(password: &Password, settings: &Settings, around: Surroundings<'_>) -> bool {
+    let composed: String = password.expose().nfc().collect();
+    let folded = composed.to_lowercase();
+    let local_part = around.email.split('@').next().unwrap_or_default().to_lowercase();
+    let known =
+        [around.app_name.to_lowercase(), around.user_name.to_lowercase(), around.email.to_lowercase(), local_part];
+    composed.chars().count() >= settings.password_min_length as usize
+        && !known.contains(&folded)
+        && !is_common(&folded)
+        && !is_one_step(&folded)
+}
+
+/// Common passwords, lower case, sorted, one on a line.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+fn is_common(folded: &str) -> bool {
+    COMMON.lines().any(|common| common == folded)
+}
+
+/// Whether the text is one character again and again, a run such as `abcdef` or `987654`, or a walk along a row of
+/// the keyboard.
+fn is_one_step(folded: &str) -> bool {
+    const ROWS: [&str; 4] = ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"];
+    let chars: Vec<char> = folded.chars().collect();
+    let steps =
+        |step: i64| chars.windows(2).all(|pair| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0])) == step);
+    let walks = |row: &str| {
+        let backwards: String = row.chars().rev().collect();
+        row.contains(folded) || backwards.contains(folded)
+    };
+    chars.len() > 1 && ([0, 1, -1].into_iter().any(steps) || ROWS.iter().any(|row| walks(row)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{entropy::SystemEntropy, settings::Preset};
+
+    fn password(text: &str) -> Password {
+        Password::new(text)
+    }
+
+    #[tokio::test]
+    async fn a_hash_verifies_its_own_password_only() {
+        let hasher = PasswordHasher::new();
+        let stored = hasher.hash(&password("correct horse"), &SystemEntropy).await;
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert_eq!(hasher.verify(&password("correct horse"), Some(&stored)).await, Verified::Right { outdated: false });
+        for wrong in ["Correct horse", "correct horse ", "correct", ""] {
+            assert_eq!(hasher.verify(&password(wrong), Some(&stored)).await, Verified::Wrong);
+        }
+        assert_eq!(hasher.verify(&password("correct horse"), None).await, Verified::Wrong);
+    }
+
+    #[tokio::test]
+    async fn the_reference_implementations_hash_verifies() {
+        // Made with the reference C implementation: argon2 somesalt -id -t 2 -k 256 -p 1 -l 32.
+        let stored = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let hasher = PasswordHasher::new();
+        assert_eq!(hasher.verify(&password("password"), Some(stored)).await, Verified::Right { outdated: true });
+    }
+
+    #[tokio::test]
+    async fn composed_and_decomposed_passwords_are_the_same_and_compatible_ones_are_not() {
+        let hasher = PasswordHasher::new();
+        let stored = hasher.hash(&password("cafe\u{301}-\u{fb01}"), &SystemEntropy).await;
+        assert!(matches!(hasher.verify(&password("caf\u{e9}-\u{fb01}"), Some(&stored)).await, Verified::Right { .. }));
+        assert_eq!(hasher.verify(&password("caf\u{e9}-fi"), Some(&stored)).await, Verified::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_broken_hash_is_a_wrong_password() {
+        let hasher = PasswordHasher::new();
+        for broken in [
+            "",
+            "plain",
+            "$argon2id$v=19$m=19456,t=2,p=1$",
+            "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        ] {
+            assert_eq!(hasher.verify(&password("password"), Some(broken)).await, Verified::Wrong, "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_anybody_would_try_first_is_refused() {
+        let settings = Settings::preset(Preset::Documented);
+        let around = Surroundings { app_name: "Demo Shop", user_name: "Alice01", email: "wonder.land@example.com" };
+        for weak in [
+            "12345",
+            "password",
+            "Password",
+            "demo shop",
+            "alice01",
+            "wonder.land",
+            "aaaaaaaaaaaaaaaa",
+            "qwertyuiop",
+            "87654321",
+            "abcdefgh",
+            "asdfghjk",
+            "123456",
+        ] {
+            assert!(!is_acceptable(&password(weak), &settings, around), "{weak}");
+        }
+        for good in ["tr0ub4dor", "correct horse", "\u{1f600}\u{1f601}\u{1f602}\u{1f603}\u{1f609}\u{1f606}"] {
+            assert!(is_acceptable(&password(good), &settings, around), "{good}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_sorted_lower_case_and_without_repeats() {
+        let lines: Vec<_> = COMMON.lines().collect();
+        assert!(lines.is_sorted_by(|a, b| a < b));
+        assert!(lines.iter().all(|line| *line == line.to_lowercase() && !line.is_empty()));
+    }
+}

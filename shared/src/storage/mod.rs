@@ -1,0 +1,154 @@
+//! The store: one concrete client of the DynamoDB API, and verbs that each do one thing whole.
+//!
+//! A verb returns an outcome. A condition that the table refuses is one of the outcomes; only what was not foreseen is
+//! a [`StorageError`]. Everything that belongs to an app is reached through [`Store::app`], so that a query without
+//! its tenant cannot be written.
+
+mod apps;
+mod error;
+pub mod keys;
+mod password_budget;
+mod sign_up;
+mod transaction;
+mod users;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    types::AttributeValue,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::{
+    apps::{NewApp, SettingsCache},
+    error::StorageError,
+    keys::Table,
+    password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
+    users::{Change, ProfileChange},
+};
+use crate::{app::AppId, entropy::Entropy, hash_key::KeyedHash};
+
+/// An item as the API carries it.
+type Item = HashMap<String, AttributeValue>;
+
+/// The tables' names; a function knows those that it may use.
+#[derive(Clone, Debug, Default)]
+pub struct TableNames(HashMap<Table, String>);
+
+impl TableNames {
+    /// The tables that the lookup has a name for.
+    pub fn from_lookup(name_of: impl Fn(Table) -> Option<String>) -> Self {
+        Self(Table::ALL.into_iter().filter_map(|table| name_of(table).map(|name| (table, name))).collect())
+    }
+
+    /// Names as the template gives them: the stack's name, then the table's.
+    pub fn of_stack(stack: &str) -> Self {
+        Self::from_lookup(|table| Some(format!("{stack}-{table:?}")))
+    }
+
+    fn get(&self, table: Table) -> Result<&str, StorageError> {
+        self.0.get(&table).map(String::as_str).ok_or(StorageError::NoTable(table.variable()))
+    }
+}
+
+/// Everything that is stored.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Client,
+    tables: Arc<TableNames>,
+    hash: Option<KeyedHash>,
+    apps: SettingsCache,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What belongs to one app.
+#[derive(Clone, Copy, Debug)]
+pub struct AppStore<'a> {
+    store: &'a Store,
+    app: AppId,
+}
+
+impl Store {
+    /// A store over these tables. Without a keyed hash, what needs one is refused. `settings_max_age` is how old an app's settings may be when they are used; the
+    /// entropy spreads retries.
+    pub fn new(
+        db: Client,
+        tables: TableNames,
+        hash: Option<KeyedHash>,
+        settings_max_age: Duration,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { db, tables: Arc::new(tables), hash, apps: SettingsCache::new(settings_max_age), entropy }
+    }
+
+    /// What belongs to this app.
+    pub const fn app(&self, app: AppId) -> AppStore<'_> {
+        AppStore { store: self, app }
+    }
+
+    fn hash(&self) -> Result<&KeyedHash, StorageError> {
+        self.hash.as_ref().ok_or(StorageError::NoHashKey)
+    }
+
+    /// The item under the key; `consistent` sees every write that was acknowledged, for twice the price.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        key: keys::Key,
+        consistent: bool,
+    ) -> Result<Option<T>, StorageError> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(self.tables.get(table)?)
+            .set_key(Some(key))
+            .consistent_read(consistent)
+            .send()
+            .await
+            .map_err(StorageError::from_sdk)?;
+        answer.item.map(read).transpose()
+    }
+}
+
+/// What became of an update with a condition; the items are there when the call asked for them.
+enum Updated {
+    /// Done, with the attributes as they are now.
+    Done(Item),
+    /// The condition was refused, with the item that refused it, if there is one.
+    Refused(Option<Item>),
+}
+
+async fn update(call: UpdateItemFluentBuilder) -> Result<Updated, StorageError> {
+    match call.send().await {
+        Ok(done) => Ok(Updated::Done(done.attributes.unwrap_or_default())),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                Ok(Updated::Refused(refused.item.clone()))
+            }
+            _ => Err(StorageError::from_sdk(error)),
+        },
+    }
+}
+
+/// An item as the record that it holds.
+fn read<T: DeserializeOwned>(item: Item) -> Result<T, StorageError> {
+    serde_dynamo::from_item(item).map_err(|error| StorageError::Corrupt(error.to_string()))
+}
+
+/// A record as an item under its key.
+fn item<T: Serialize>(key: keys::Key, record: &T) -> Result<Item, StorageError> {
+    let mut item: Item = serde_dynamo::to_item(record).map_err(|error| StorageError::Corrupt(error.to_string()))?;
+    item.extend(key);
+    Ok(item)
+}
+
+fn number<N: ToString + Copy>(value: N) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}

@@ -1,0 +1,150 @@
+//! Somebody who calls the service over HTTP, and what they get back.
+
+use std::net::IpAddr;
+
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use shared::http::{ClientAddress, Service};
+use tower::ServiceExt as _;
+
+/// An answer with its body read.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub text: String,
+    /// The body as JSON; null when it is none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The envelope's `code`, or its `status` in the licence family.
+    pub fn code(&self) -> i64 {
+        self.body["code"].as_i64().or(self.body["status"].as_i64()).unwrap_or(-1)
+    }
+
+    /// The envelope's `reason`.
+    pub fn reason(&self) -> &str {
+        self.body["reason"].as_str().unwrap_or_default()
+    }
+
+    /// The data of a success; fails the test on anything else.
+    #[track_caller]
+    pub fn data(&self) -> &Value {
+        assert_eq!((self.status, self.code()), (StatusCode::OK, 200), "{}", self.text);
+        &self.body["data"]
+    }
+
+    /// The token of a successful sign-in or sign-up.
+    #[track_caller]
+    pub fn token(&self) -> String {
+        self.data()["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Fails the test unless the answer is this refusal.
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: i64, reason: &str) {
+        assert_eq!((self.status.as_u16(), self.code(), self.reason()), (status, code, reason), "{}", self.text);
+        assert!(self.body["data"].is_null(), "{}", self.text);
+    }
+
+    /// A header's value, empty when it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// What the answer says, without what differs from request to request.
+    pub fn essence(&self) -> (StatusCode, Vec<(String, String)>, String) {
+        let mut headers: Vec<_> = self
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != "x-request-id")
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+            .collect();
+        headers.sort();
+        (self.status, headers, self.text.clone())
+    }
+}
+
+/// Calls the service.
+#[derive(Clone)]
+pub struct Client {
+    service: Service,
+    address: IpAddr,
+    headers: HeaderMap,
+}
+
+impl Client {
+    /// A client with a common address.
+    pub fn new(service: Service) -> Self {
+        Self { service, address: IpAddr::from([192, 0, 2, 1]), headers: HeaderMap::new() }
+    }
+
+    /// The same from another address.
+    #[must_use]
+    pub fn from(mut self, address: &str) -> Self {
+        self.address = address.parse().expect("an address");
+        self
+    }
+
+    /// The same with a further header on every request.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, value.parse().expect("a header"));
+        self
+    }
+
+    /// The same with a bearer token.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.with("authorization", &format!("Bearer {token}"))
+    }
+
+    /// `GET`
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, Vec::new()).await
+    }
+
+    /// `POST` with a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some("application/json"), body.to_string().into_bytes()).await
+    }
+
+    /// `PUT` with a JSON body.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, Some("application/json"), body.to_string().into_bytes()).await
+    }
+
+    /// `DELETE`
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None, Vec::new()).await
+    }
+
+    /// Any method, any media type, any bytes.
+    pub async fn send(&self, method: Method, path: &str, media_type: Option<&str>, body: Vec<u8>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(media_type) = media_type {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        let mut request = request.body(Body::from(body)).expect("a request");
+        request.headers_mut().extend(self.headers.clone());
+        request.extensions_mut().insert(ClientAddress(self.address));
+        let (head, body) =
+            self.service.clone().oneshot(request).await.unwrap_or_else(|never| match never {}).into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: head.status, headers: head.headers, text, body }
+    }
+
+    /// Signs somebody up with a user name, and returns the token.
+    pub async fn sign_up(&self, app: u32, user_name: &str, password: &str) -> String {
+        let body = json!({"userName": user_name, "pwd": password});
+        self.post(&format!("/api/AppUsers/{app}/SignUp"), body).await.token()
+    }
+}

@@ -1,0 +1,206 @@
+//! The SDK's connector around the embedded engine: no socket between them, every call recorded, any call spoilt.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::{Client, config::Region};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use dynoxide::{Database, DynoxideError};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// What happens to a call instead of, or after, being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The engine says that too much is asked of it; nothing is done.
+    Throttled,
+    /// The engine breaks before doing anything.
+    InternalError,
+    /// Another transaction works on the same items; nothing is done. Only transactions can meet it.
+    Conflict,
+    /// The call is done and its answer lost.
+    AnswerLost,
+}
+
+/// A call as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The operation, for example `GetItem`.
+    pub operation: String,
+    /// Its input.
+    pub input: serde_json::Value,
+}
+
+/// An in-memory DynamoDB.
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    calls: Mutex<Vec<Call>>,
+    faults: Mutex<VecDeque<Option<Fault>>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Engine {
+    /// An empty engine.
+    pub fn new() -> Self {
+        let database = Database::memory().expect("memory can be had");
+        Self(Arc::new(Inner { database, calls: Mutex::default(), faults: Mutex::default() }))
+    }
+
+    /// A client of the engine. It retries like one of AWS, without waiting in between for long.
+    pub fn client(&self) -> Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version_latest()
+            .region(Region::from_static("local"))
+            .credentials_provider(Credentials::from_keys("local", "local", None))
+            .http_client(self.clone())
+            .retry_config(
+                aws_sdk_dynamodb::config::retry::RetryConfig::standard()
+                    .with_max_attempts(3)
+                    .with_initial_backoff(std::time::Duration::from_millis(1)),
+            )
+            .build();
+        Client::from_conf(config)
+    }
+
+    /// The calls since the last time this was asked.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.0.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Spoils the calls to come, in order; `None` lets one through.
+    pub fn spoil(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    /// Lets all further calls through.
+    pub fn heal(&self) {
+        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Everything that is stored, as text: for counting rows, and for searching it for what must not be there.
+    pub async fn dump(&self, table: &str) -> Vec<serde_json::Value> {
+        let scan = serde_json::json!({ "TableName": table });
+        let answer = self.run("Scan", &scan.to_string()).expect("the table can be scanned");
+        let answer: serde_json::Value = serde_json::from_str(&answer).expect("the engine answers JSON");
+        answer["Items"].as_array().cloned().unwrap_or_default()
+    }
+
+    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let input = serde_json::from_str(&body).unwrap_or_default();
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(Call { operation: operation.clone(), input });
+        let fault = self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten();
+        let (status, body) = match fault {
+            Some(Fault::Throttled) => (400, error("ThrottlingException")),
+            Some(Fault::InternalError) => (500, error("InternalServerError")),
+            Some(Fault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
+            Some(Fault::Conflict) | None => self.done(&operation, &body),
+            Some(Fault::AnswerLost) => {
+                let _ = self.done(&operation, &body);
+                (500, error("InternalServerError"))
+            }
+        };
+        HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::from(body))
+    }
+
+    fn done(&self, operation: &str, body: &str) -> (u16, String) {
+        match self.run(operation, body) {
+            Ok(body) => (200, body),
+            Err(error) => (error.status_code(), error.to_json()),
+        }
+    }
+
+    fn run(&self, operation: &str, body: &str) -> Result<String, DynoxideError> {
+        let db = &self.0.database;
+        match operation {
+            "CreateTable" => call(body, |input| db.create_table(input)),
+            "DescribeTable" => call(body, |input| db.describe_table(input)),
+            "UpdateTimeToLive" => call(body, |input| db.update_time_to_live(input)),
+            "GetItem" => call(body, |input| db.get_item(input)),
+            "PutItem" => call(body, |input| db.put_item(input)),
+            "UpdateItem" => call(body, |input| db.update_item(input)),
+            "DeleteItem" => call(body, |input| db.delete_item(input)),
+            "Query" => call(body, |input| db.query(input)),
+            "Scan" => call(body, |input| db.scan(input)),
+            "BatchGetItem" => call(body, |input| db.batch_get_item(input)),
+            "BatchWriteItem" => call(body, |input| db.batch_write_item(input)),
+            "TransactGetItems" => call(body, |input| db.transact_get_items(input)),
+            "TransactWriteItems" => call(body, |input| db.transact_write_items(input)),
+            other => panic!("the test engine does not know {other}"),
+        }
+    }
+}
+
+fn call<I: DeserializeOwned, O: Serialize>(
+    body: &str,
+    run: impl FnOnce(I) -> dynoxide::Result<O>,
+) -> Result<String, DynoxideError> {
+    let input = serde_json::from_str(body).map_err(|error| DynoxideError::ValidationException(error.to_string()))?;
+    let output = run(input)?;
+    Ok(serde_json::to_string(&output).expect("outputs serialise"))
+}
+
+fn error(kind: &str) -> String {
+    serde_json::json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "injected" })
+        .to_string()
+}
+
+fn conflict(body: &str) -> String {
+    let input: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let steps = input["TransactItems"].as_array().map_or(1, Vec::len);
+    let reasons: Vec<_> = (0..steps)
+        .map(|step| serde_json::json!({ "Code": if step == 0 { "TransactionConflict" } else { "None" } }))
+        .collect();
+    serde_json::json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "message": "Transaction cancelled [TransactionConflict]",
+        "CancellationReasons": reasons,
+    })
+    .to_string()
+}
+
+impl HttpConnector for Engine {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let engine = self.clone();
+        HttpConnectorFuture::new(async move {
+            // Without a pause here requests would run one after the other, and races would stay hidden.
+            tokio::task::yield_now().await;
+            let answer = engine.answer(&request);
+            tokio::task::yield_now().await;
+            Ok::<_, ConnectorError>(answer)
+        })
+    }
+}
+
+impl HttpClient for Engine {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}

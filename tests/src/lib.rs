@@ -1,0 +1,13 @@
+//! The test kit: the whole service over an in-memory DynamoDB engine, a clock that stands still, seeded randomness,
+//! and actors who speak HTTP.
+//!
+//! Nothing is mocked: requests go through the same service as on Lambda, and the store's calls through the real SDK.
+//! The SDK's HTTP connector is where tests look at calls, inject faults and let requests interleave ([`engine`]).
+
+pub mod client;
+pub mod engine;
+pub mod inputs;
+pub mod world;
+
+pub use client::{Answer, Client};
+pub use world::{AppHandle, World};

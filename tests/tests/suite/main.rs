@@ -1,0 +1,4 @@
+//! The service over HTTP, in process: one file per subject.
+
+mod accounts;
+mod races;
