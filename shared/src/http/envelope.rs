@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     error::{ApiError, ErrorCode},
@@ -88,22 +88,12 @@ impl Family {
             message.push_str(": ");
             message.push_str(detail);
         }
-        let mut members = Map::new();
-        let mut member = |name: &str, value: Value| members.insert(name.to_owned(), value);
-        let number = error.code.number().into();
+        let (code, reason, message) = (error.code.number(), error.code.reason(), Value::from(message));
         match self {
-            Self::V1 | Self::V2 => {
-                member("code", number);
-                member("data", Value::Null);
-                member(if self == Self::V1 { "err" } else { "error" }, message.into());
-            }
-            Self::Sns => {
-                member("status", number);
-                member("msg", message.into());
-            }
+            Self::V1 => format!(r#"{{"code":{code},"data":null,"err":{message},"reason":"{reason}"}}"#),
+            Self::V2 => format!(r#"{{"code":{code},"data":null,"error":{message},"reason":"{reason}"}}"#),
+            Self::Sns => format!(r#"{{"status":{code},"msg":{message},"reason":"{reason}"}}"#),
         }
-        member("reason", error.code.reason().into());
-        Value::Object(members).to_string()
     }
 }
 
