@@ -100,7 +100,10 @@ impl Config {
             None => KeyRing::verifying(&required(VERIFICATION_KEYS)?)
                 .map_err(|error| invalid(VERIFICATION_KEYS, error.to_string()))?,
         };
-        let hash = variable(HASH_KEY)
+        // Whatever keeps counters keeps them under hashes.
+        let hash =
+            if variable(Table::Codes.variable()).is_some() { Some(required(HASH_KEY)?) } else { variable(HASH_KEY) };
+        let hash = hash
             .map(|key| {
                 let bytes = STANDARD.decode(key.trim()).map_err(|_| invalid(HASH_KEY, "is not base64".to_owned()))?;
                 KeyedHash::new(&bytes).map_err(|error| invalid(HASH_KEY, error.to_string()))

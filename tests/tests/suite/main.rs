@@ -1,4 +1,13 @@
 //! The service over HTTP, in process: one file per subject.
 
 mod accounts;
+mod authorization;
+mod cors;
+mod directory;
+mod faults;
+mod probe;
+mod profile;
 mod races;
+mod template;
+mod tokens;
+mod wire;
