@@ -26,18 +26,19 @@ pub(crate) async fn run(command: KeyCommand) -> Result<Value, Failure> {
     let KeyCommand::Init { stack } = command;
     let ssm = Client::new(&config::aws_config(None).await);
     let entropy: &dyn Entropy = &SystemEntropy;
-    let signing_keys = serde_json::to_string(&SigningKeySet::generate(entropy)?)?;
-    let verification_keys = KeyRing::signing(&signing_keys)?.verification_keys();
     let mut made = Vec::new();
     let mut kept = Vec::new();
     let mut keep = |name: String, is_new: bool| if is_new { made.push(name) } else { kept.push(name) };
 
     let signing = parameter(&stack, "signing-keys");
-    let is_new = put(&ssm, &signing, &signing_keys, false).await?;
-    // The public half must fit the private one: it is only written together with it.
-    let verification = parameter(&stack, "verification-keys");
-    let is_public_new = if is_new { put(&ssm, &verification, &verification_keys, true).await? } else { false };
+    let new_keys = serde_json::to_string(&SigningKeySet::generate(entropy)?)?;
+    let is_new = put(&ssm, &signing, &new_keys, false).await?;
+    let signing_keys = if is_new { new_keys } else { get(&ssm, &signing).await? };
     keep(signing, is_new);
+    // The public half fits the private one: beside new keys an older one must go.
+    let verification = parameter(&stack, "verification-keys");
+    let public = KeyRing::signing(&signing_keys)?.verification_keys();
+    let is_public_new = put(&ssm, &verification, &public, is_new).await?;
     keep(verification, is_public_new);
     let hash_key = parameter(&stack, "hash-key");
     let is_new = put(&ssm, &hash_key, &STANDARD.encode(entropy.bytes::<32>()), false).await?;
@@ -48,6 +49,12 @@ pub(crate) async fn run(command: KeyCommand) -> Result<Value, Failure> {
 /// The names that the template gives to the stack's parameters.
 fn parameter(stack: &str, name: &str) -> String {
     format!("/tessera/{stack}/{name}")
+}
+
+async fn get(ssm: &Client, name: &str) -> Result<String, Failure> {
+    let answer = ssm.get_parameter().name(name).with_decryption(true).send().await?;
+    let value = answer.parameter.and_then(|parameter| parameter.value);
+    value.ok_or_else(|| Failure::new(format!("{name} has no value")))
 }
 
 /// Writes a secret; without `overwrite`, one that is there stays. Tells whether it was written.

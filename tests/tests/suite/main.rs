@@ -6,6 +6,7 @@ mod accounts;
 mod authorization;
 mod cors;
 mod directory;
+mod docs;
 mod faults;
 mod probe;
 mod profile;
