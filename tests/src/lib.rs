@@ -7,6 +7,7 @@
 pub mod client;
 pub mod engine;
 pub mod inputs;
+pub mod rights;
 pub mod world;
 
 pub use client::{Answer, Client};

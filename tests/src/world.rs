@@ -23,8 +23,6 @@ use crate::{
     inputs::{FixedClock, SeededEntropy},
 };
 
-/// The stack whose tables the tests use.
-pub const STACK: &str = "test";
 /// The public URL of the deployment under test.
 pub const URL: &str = "https://id.test/";
 /// The time at which every test begins.
@@ -55,6 +53,7 @@ pub struct World {
     pub env: Env,
     /// Its DynamoDB.
     pub engine: Engine,
+    stack: String,
     /// Its clock.
     pub clock: Arc<FixedClock>,
     /// Its signing keys.
@@ -65,9 +64,19 @@ pub struct World {
     pub strict: AppHandle,
 }
 
+/// The groups of endpoints, by the name of their function's binary.
+pub fn groups() -> Vec<(&'static str, Routes)> {
+    vec![
+        ("accounts", accounts::routes()),
+        ("profile", profile::routes()),
+        // Last: it answers for what the others do not have.
+        ("directory", directory::routes()),
+    ]
+}
+
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    [accounts::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    groups().into_iter().map(|(_, routes)| routes).fold(Routes::new(), Routes::merge)
 }
 
 impl World {
@@ -79,12 +88,15 @@ impl World {
     /// A fresh deployment of some endpoints only.
     pub async fn with_routes(routes: Routes) -> Self {
         let engine = Engine::new();
+        let system: &dyn Entropy = &SystemEntropy;
+        // On an engine of its own a test needs no name of its own, and a fixed one reads better.
+        let stack = if engine.is_shared() { format!("test{}", system.hex::<8>()) } else { "test".to_owned() };
         let template = infra::Template::bundled().expect("the template can be read");
-        infra::create_tables(&engine.client(), &template, STACK).await.expect("tables can be created");
+        infra::create_tables(&engine.client(), &template, &stack).await.expect("tables can be created");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let clock = Arc::new(FixedClock::at(START));
         let hash = KeyedHash::new(b"a key of the tests, never of a deployment").expect("a key");
-        let tables = TableNames::of_stack(STACK);
+        let tables = TableNames::of_stack(&stack);
         let store = Store::new(engine.client(), tables, Some(hash), Duration::ZERO, Arc::clone(&entropy));
         let keys = SigningKeySet::generate(&SystemEntropy).expect("a key can be made");
         let ring = KeyRing::signing(&serde_json::to_string(&keys).expect("keys serialise")).expect("keys");
@@ -100,7 +112,7 @@ impl World {
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;
         let strict = create_app(&env, 3, "Strict", Preset::Strict).await;
         engine.take_calls();
-        Self { service: app(routes, env.clone()), env, engine, clock, keys, documented, strict }
+        Self { service: app(routes, env.clone()), env, engine, stack, clock, keys, documented, strict }
     }
 
     /// Somebody who calls the service, from an address of their own.
@@ -121,9 +133,14 @@ impl World {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
+    /// The name of a table.
+    pub fn table(&self, table: Table) -> String {
+        format!("{}-{table:?}", self.stack)
+    }
+
     /// The rows of a table.
     pub async fn rows(&self, table: Table) -> Vec<serde_json::Value> {
-        self.engine.dump(&format!("{STACK}-{table:?}")).await
+        self.engine.dump(&self.table(table)).await
     }
 
     /// The rows of all tables: two equal snapshots mean that nothing was changed in between.

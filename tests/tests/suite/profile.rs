@@ -74,7 +74,8 @@ async fn a_user_who_is_gone_is_told_so_and_one_who_is_disabled_is_not() {
     let pk = row["pk"]["S"].as_str().unwrap().to_owned();
     let client = world.engine.client();
     let key = || aws_sdk_dynamodb::types::AttributeValue::S(pk.clone());
-    let disable = client.update_item().table_name("test-Users").key("pk", key()).update_expression("SET #s = :d");
+    let disable =
+        client.update_item().table_name(world.table(Table::Users)).key("pk", key()).update_expression("SET #s = :d");
     let disabled = aws_sdk_dynamodb::types::AttributeValue::S("disabled".to_owned());
     disable
         .expression_attribute_names("#s", "status")
@@ -83,7 +84,7 @@ async fn a_user_who_is_gone_is_told_so_and_one_who_is_disabled_is_not() {
         .await
         .unwrap();
     alice.get(PROFILE).await.refused(401, 401, "invalid_token");
-    client.delete_item().table_name("test-Users").key("pk", key()).send().await.unwrap();
+    client.delete_item().table_name(world.table(Table::Users)).key("pk", key()).send().await.unwrap();
     for answer in [alice.get(PROFILE).await, alice.put(PROFILE, json!({"nickName": "x"})).await] {
         answer.refused(200, 404, "user_gone");
         assert_eq!(answer.body["err"], Value::from("不存在的用户"));

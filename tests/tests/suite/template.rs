@@ -3,13 +3,8 @@
 use std::collections::BTreeSet;
 
 use infra::{Event, Template};
-use shared::{http::Routes, storage::Table};
-use tests::world::routes;
-
-/// The groups by the name of their binary.
-fn groups() -> Vec<(&'static str, Routes)> {
-    vec![("accounts", accounts::routes()), ("profile", profile::routes()), ("directory", directory::routes())]
-}
+use shared::storage::Table;
+use tests::world::{groups, routes};
 
 #[test]
 fn the_gateway_has_exactly_the_routes_of_the_code_in_every_spelling() {
