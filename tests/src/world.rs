@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use shared::{
-    app::{AppCard, AppId, AppKey, AppRecord, AppStatus},
+    app::{AppId, AppKey, AppRecord},
     clock::Clock,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
@@ -13,8 +13,8 @@ use shared::{
     jwt::{Issuer, KeyRing, SigningKeySet, Tokens},
     password::PasswordHasher,
     secret::AppSecret,
-    settings::{Language, Preset, Settings},
-    storage::{NewApp, Store, Table, TableNames},
+    settings::Preset,
+    storage::{NewApp, SavedApp, Store, Table, TableNames},
 };
 
 use crate::{
@@ -125,7 +125,7 @@ impl World {
         let mut record = self.env.store.load_app(app.record.app_id).await.expect("a store").expect("an app");
         change(&mut record);
         record.check().expect("a valid change");
-        self.env.store.save_app(&record).await.expect("a store");
+        assert_eq!(self.env.store.save_app(&record).await.expect("a store"), SavedApp::Saved);
     }
 
     /// Lets time pass.
@@ -155,19 +155,9 @@ impl World {
 
 async fn create_app(env: &Env, number: u32, name: &str, preset: Preset) -> AppHandle {
     let secret = AppSecret::generate(env.entropy.as_ref());
-    let settings = Settings::preset(preset);
-    let record = AppRecord {
-        app_id: AppId::new(number).expect("a number"),
-        app_key: AppKey::generate(env.entropy.as_ref()),
-        secret_hash: secret.hash(),
-        status: AppStatus::Active,
-        card: AppCard { name: name.to_owned(), ..AppCard::default() },
-        redirect_uris: Vec::new(),
-        cors_origins: Vec::new(),
-        roles: [(settings.default_role.clone(), Vec::new())].into(),
-        language: Language::default(),
-        settings,
-    };
+    let app_id = AppId::new(number).expect("a number");
+    let key = AppKey::generate(env.entropy.as_ref());
+    let record = AppRecord::new(app_id, key, &secret, name.to_owned(), preset);
     assert_eq!(env.store.create_app(&record).await.expect("a store"), NewApp::Created);
     AppHandle { record, secret }
 }

@@ -22,7 +22,7 @@ use aws_sdk_dynamodb::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
-    apps::{NewApp, SettingsCache},
+    apps::{NewApp, SavedApp, SettingsCache},
     error::StorageError,
     keys::Table,
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
