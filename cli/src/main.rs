@@ -5,6 +5,8 @@ mod connection;
 mod dev;
 mod failure;
 mod output;
+mod price_table;
+mod user;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -28,6 +30,8 @@ enum Command {
     Dev(DevArgs),
     /// Create, list, change and disable apps
     App(OperatorArgs<app::AppCommand>),
+    /// Credit and deduct points
+    User(OperatorArgs<user::UserCommand>),
 }
 
 /// What every operator's command takes.
@@ -46,6 +50,7 @@ async fn main() -> std::process::ExitCode {
     let done = match Cli::parse() {
         Cli { command: None, dev } | Cli { command: Some(Command::Dev(dev)), .. } => dev::run(dev).await,
         Cli { command: Some(Command::App(args)), .. } => operate(args, app::run).await,
+        Cli { command: Some(Command::User(args)), .. } => operate(args, user::run).await,
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
