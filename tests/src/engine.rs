@@ -104,10 +104,23 @@ impl Engine {
 
     /// Everything that is stored, as text: for counting rows, and for searching it for what must not be there.
     pub async fn dump(&self, table: &str) -> Vec<serde_json::Value> {
-        let scan = serde_json::json!({ "TableName": table });
-        let answer = self.run("Scan", &scan.to_string()).expect("the table can be scanned");
-        let answer: serde_json::Value = serde_json::from_str(&answer).expect("the engine answers JSON");
-        answer["Items"].as_array().cloned().unwrap_or_default()
+        let mut rows = Vec::new();
+        let mut scan = serde_json::json!({ "TableName": table });
+        loop {
+            let answer = self.run("Scan", &scan.to_string()).expect("the table can be scanned");
+            let mut answer: serde_json::Value = serde_json::from_str(&answer).expect("the engine answers JSON");
+            rows.extend(answer["Items"].as_array().cloned().unwrap_or_default());
+            match answer["LastEvaluatedKey"].take() {
+                serde_json::Value::Null => return rows,
+                last => scan["ExclusiveStartKey"] = last,
+            }
+        }
+    }
+
+    /// Writes rows as they would be found after years of use, in the API's JSON, past the calls that are recorded.
+    pub fn import(&self, table: &str, rows: impl IntoIterator<Item = serde_json::Value>) {
+        let rows = rows.into_iter().map(|row| serde_json::from_value(row).expect("a row")).collect();
+        self.0.database.import_items(table, rows, dynoxide::ImportOptions::default()).expect("rows can be imported");
     }
 
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
