@@ -7,6 +7,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod consent;
 pub mod entropy;
 pub mod env;
 pub mod error;
@@ -15,6 +16,8 @@ pub mod http;
 pub mod jwt;
 pub mod lambda;
 pub mod password;
+pub mod points;
+pub mod redirect;
 pub mod secret;
 pub mod settings;
 pub mod sign_in;

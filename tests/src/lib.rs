@@ -7,6 +7,7 @@
 pub mod client;
 pub mod engine;
 pub mod inputs;
+pub mod ledger;
 pub mod rights;
 pub mod world;
 

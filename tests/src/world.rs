@@ -68,6 +68,8 @@ pub struct World {
 pub fn groups() -> Vec<(&'static str, Routes)> {
     vec![
         ("accounts", accounts::routes()),
+        ("oauth", oauth::routes()),
+        ("points", points::routes()),
         ("profile", profile::routes()),
         // Last: it answers for what the others do not have.
         ("directory", directory::routes()),

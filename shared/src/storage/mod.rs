@@ -7,7 +7,9 @@
 mod apps;
 mod error;
 pub mod keys;
+mod oauth;
 mod password_budget;
+mod points;
 mod sign_up;
 mod transaction;
 mod users;
@@ -25,7 +27,9 @@ pub use self::{
     apps::{NewApp, SavedApp, SettingsCache},
     error::StorageError,
     keys::Table,
+    oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    points::{LedgerPage, OrderState, Posted},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
     users::{Change, ProfileChange},
 };

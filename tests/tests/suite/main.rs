@@ -8,6 +8,8 @@ mod cors;
 mod directory;
 mod docs;
 mod faults;
+mod oauth;
+mod points;
 mod probe;
 mod profile;
 mod races;
