@@ -7,13 +7,14 @@
 //! | `SIGNING_KEYS` | a function that signs: [`crate::jwt::SigningKeySet`] as JSON |
 //! | `VERIFICATION_KEYS` | a function that only verifies: [`KeyRing::verification_keys`] |
 //! | `HASH_KEY` | at least 32 bytes, base64 ([`KeyedHash`]); for functions that need one |
+//! | `TOTP_KEY` | 32 bytes, base64 ([`TotpKey`]); for functions that let users in or enrol their second factor |
 //! | `TIME_ZONE` | IANA name, default `Asia/Shanghai` |
 //! | `TENANT_ID`, `TENANT_NAME` | claims of that name; default `1` and the public URL's host |
 //! | `TESSERA_DYNAMODB_ENDPOINT` | another DynamoDB than the region's; empty is none |
 //!
-//! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS` and `HASH_KEY` is usually given by the name of a
-//! parameter in the Systems Manager's parameter store, in the variable of that name with `_PARAMETER` behind it: that
-//! keeps secrets out of the function's settings.
+//! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS`, `HASH_KEY` and `TOTP_KEY` is usually given by the name of
+//! a parameter in the Systems Manager's parameter store, in the variable of that name with `_PARAMETER` behind it:
+//! that keeps secrets out of the function's settings.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -33,6 +34,7 @@ use crate::{
     jwt::{Issuer, KeyRing, Tokens},
     password::PasswordHasher,
     storage::{Store, Table, TableNames},
+    two_factor::TotpKey,
 };
 
 /// How old an app's settings may be when they are used, on Lambda.
@@ -42,8 +44,9 @@ const PUBLIC_URL: &str = "PUBLIC_URL";
 const SIGNING_KEYS: &str = "SIGNING_KEYS";
 const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
 const HASH_KEY: &str = "HASH_KEY";
+const TOTP_KEY: &str = "TOTP_KEY";
 /// The values that may be kept as parameters.
-const PARAMETERS: [&str; 4] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY];
+const PARAMETERS: [&str; 5] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY, TOTP_KEY];
 
 /// Why a function does not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,7 @@ pub struct Config {
     ring: KeyRing,
     issuer: Issuer,
     hash: Option<KeyedHash>,
+    totp: Option<TotpKey>,
     time_zone: TimeZone,
 }
 
@@ -100,11 +104,15 @@ impl Config {
             None => KeyRing::verifying(&required(VERIFICATION_KEYS)?)
                 .map_err(|error| invalid(VERIFICATION_KEYS, error.to_string()))?,
         };
-        let hash = variable(HASH_KEY)
-            .map(|key| {
-                let bytes = STANDARD.decode(key.trim()).map_err(|_| invalid(HASH_KEY, "is not base64".to_owned()))?;
-                KeyedHash::new(&bytes).map_err(|error| invalid(HASH_KEY, error.to_string()))
-            })
+        let decoded = |name| match variable(name) {
+            Some(key) => STANDARD.decode(key.trim()).map(Some).map_err(|_| invalid(name, "is not base64".to_owned())),
+            None => Ok(None),
+        };
+        let hash = decoded(HASH_KEY)?
+            .map(|key| KeyedHash::new(&key).map_err(|error| invalid(HASH_KEY, error.to_string())))
+            .transpose()?;
+        let totp = decoded(TOTP_KEY)?
+            .map(|key| TotpKey::new(&key).map_err(|error| invalid(TOTP_KEY, error.to_string())))
             .transpose()?;
         let zone = variable("TIME_ZONE").unwrap_or_else(|| "Asia/Shanghai".to_owned());
         Ok(Self {
@@ -116,6 +124,7 @@ impl Config {
                 tenant_name: variable("TENANT_NAME").unwrap_or(host),
             },
             hash,
+            totp,
             time_zone: TimeZone::get(&zone).map_err(|error| invalid("TIME_ZONE", error.to_string()))?,
         })
     }
@@ -135,6 +144,7 @@ impl Config {
             entropy,
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(self.ring, self.issuer),
+            totp: self.totp,
             time_zone: self.time_zone,
         })
     }

@@ -360,7 +360,7 @@ impl Tokens {
     }
 
     /// Signs a token.
-    pub fn issue(
+    pub(crate) fn issue(
         &self,
         request: TokenRequest<'_>,
         now: Timestamp,

@@ -15,6 +15,7 @@ use shared::{
     secret::AppSecret,
     settings::{Language, Preset, Settings},
     storage::{NewApp, Store, Table, TableNames},
+    two_factor::TotpKey,
 };
 
 use crate::{
@@ -67,7 +68,9 @@ pub struct World {
 
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    [accounts::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), external_accounts::routes(), profile::routes(), directory::routes()]
+        .into_iter()
+        .fold(Routes::new(), Routes::merge)
 }
 
 impl World {
@@ -95,6 +98,7 @@ impl World {
             entropy,
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(ring, issuer),
+            totp: Some(TotpKey::new(b"a TOTP key of the tests: 32 byte").expect("a key")),
             time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
         });
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;

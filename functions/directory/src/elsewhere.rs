@@ -3,7 +3,7 @@
 //!
 //! A test compares the list with what the other groups register.
 
-use shared::http::Method::{self, Get, Post, Put};
+use shared::http::Method::{self, Delete, Get, Post, Put};
 
 pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Get, "/api/AppUsers/{appId}/Profile"),
@@ -12,4 +12,11 @@ pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Post, "/api/AppUsers/{appId}/SignUp"),
     (Post, "/api/AppUsers/{appId}/UnionIDSignIn"),
     (Post, "/api/AppUsers/{appId}/UnionIDSignUp"),
+    (Get, "/ExternalAccount/{appKey}"),
+    (Post, "/ExternalAccount/{appKey}"),
+    (Post, "/ExternalAccount/{appKey}/SignIn"),
+    (Delete, "/ExternalAccount/{appKey}/{id}"),
+    (Put, "/ExternalAccount/{appKey}/{id}"),
+    (Get, "/User/{appKey}/TwoFactorAuth"),
+    (Put, "/User/{appKey}/TwoFactorAuth"),
 ];

@@ -114,6 +114,23 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
 }
 
+/// The number of a record, the `{id}` of the path. What is no number names no record.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordId(pub u64);
+
+impl FromRequestParts<Env> for RecordId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        let scope = scope(parts)?;
+        let number = scope.param("id").and_then(|text| {
+            let number: u64 = text.parse().ok()?;
+            (number.to_string() == text && (1..1 << 53).contains(&number)).then_some(number)
+        });
+        number.map(Self).ok_or(ErrorCode::NotFound.into())
+    }
+}
+
 /// Leave to act on a bare union id: the app asks for no proof, or its secret came with the request.
 #[derive(Clone, Copy, Debug)]
 pub struct UnionIdProof(());

@@ -13,7 +13,7 @@ mod service;
 pub use self::{
     body::Body,
     envelope::{Family, Reply},
-    extract::{App, Caller, Ctx, ProfileOwner, UnionIdProof},
+    extract::{App, Caller, Ctx, ProfileOwner, RecordId, UnionIdProof},
     fields::{Command, Field, Fields, Refusal},
     json::Json,
     route::{Access, Method, Route, Routes},

@@ -5,11 +5,13 @@
 //! its tenant cannot be written.
 
 mod apps;
+mod bindings;
 mod error;
 pub mod keys;
 mod password_budget;
 mod sign_up;
 mod transaction;
+mod two_factor;
 mod users;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -23,10 +25,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
     apps::{NewApp, SettingsCache},
+    bindings::{BindingChange, BindingChanged, Bound, Identity},
     error::StorageError,
     keys::Table,
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
+    two_factor::{Enrolled, Factor, FactorAttempt, FactorChange},
     users::{Change, ProfileChange},
 };
 use crate::{app::AppId, entropy::Entropy, hash_key::KeyedHash};

@@ -41,7 +41,6 @@ impl<L: Copy> Transaction<L> {
         self.step(label, TransactWriteItem::builder().update(update).build())
     }
 
-    #[expect(dead_code, reason = "part of the same small vocabulary")]
     pub(super) fn delete(&mut self, label: L, delete: Delete) -> &mut Self {
         self.step(label, TransactWriteItem::builder().delete(delete).build())
     }
