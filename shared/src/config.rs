@@ -43,8 +43,10 @@ pub const SETTINGS_MAX_AGE: Duration = Duration::from_secs(30);
 const PUBLIC_URL: &str = "PUBLIC_URL";
 const SIGNING_KEYS: &str = "SIGNING_KEYS";
 const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
-const HASH_KEY: &str = "HASH_KEY";
-const TOTP_KEY: &str = "TOTP_KEY";
+/// The variable of the key for what tables hold as keyed hashes.
+pub const HASH_KEY: &str = "HASH_KEY";
+/// The variable of the key that guards second factors.
+pub const TOTP_KEY: &str = "TOTP_KEY";
 /// The values that may be kept as parameters.
 const PARAMETERS: [&str; 5] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY, TOTP_KEY];
 
@@ -150,8 +152,9 @@ impl Config {
     }
 }
 
-/// What a Lambda function is served with, read from its environment and its parameters.
-pub async fn load() -> Result<Env, ConfigError> {
+/// What a Lambda function is served with, read from its environment and its parameters. Without one of the `needed`
+/// variables it does not start: a missing secret must not be found out by the first user whom it concerns.
+pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
     let aws = aws_config(None).await;
     let mut variables: HashMap<_, _> = std::env::vars().collect();
     let parameters: BTreeMap<_, _> = PARAMETERS
@@ -165,6 +168,9 @@ pub async fn load() -> Result<Env, ConfigError> {
                 variables.insert((*name).to_owned(), value);
             }
         }
+    }
+    if let Some(missing) = needed.iter().find(|name| variables.get(**name).is_none_or(String::is_empty)) {
+        return Err(ConfigError::Missing(missing));
     }
     let config = Config::from_variables(|name| variables.get(name).cloned())?;
     let endpoint = variables.get("TESSERA_DYNAMODB_ENDPOINT").map(String::as_str);

@@ -110,6 +110,12 @@ impl Engine {
         answer["Items"].as_array().cloned().unwrap_or_default()
     }
 
+    /// Puts a row where the service would not.
+    pub fn put(&self, table: &str, row: &serde_json::Value) {
+        let put = serde_json::json!({ "TableName": table, "Item": row });
+        self.run("PutItem", &put.to_string()).expect("the row can be put");
+    }
+
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();

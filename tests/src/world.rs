@@ -120,6 +120,21 @@ impl World {
         self.env.store.save_app(&record).await.expect("a store");
     }
 
+    /// Sets an attribute of a user's item, as an operator would, or somebody who got at the table.
+    pub async fn set_user(&self, app: &AppHandle, user_name: &str, attribute: &str, value: serde_json::Value) {
+        let table = format!("{STACK}-{:?}", Table::Users);
+        let rows = self.engine.dump(&table).await;
+        let prefix = format!("{}#user#", app.id());
+        let mut row = rows
+            .into_iter()
+            .find(|row| {
+                row["userName"]["S"] == user_name && row["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with(&prefix))
+            })
+            .expect("a user of this name");
+        row[attribute] = value;
+        self.engine.put(&table, &row);
+    }
+
     /// Lets time pass.
     pub fn wait(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));

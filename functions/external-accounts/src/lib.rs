@@ -6,11 +6,12 @@ mod sign_in;
 mod unbind;
 mod update;
 
-use shared::http::Routes;
+use shared::{config::TOTP_KEY, http::Routes};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(TOTP_KEY)
         .add(bind::ROUTE, bind::handle)
         .add(list::ROUTE, list::handle)
         .add(unbind::ROUTE, unbind::handle)

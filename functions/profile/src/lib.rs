@@ -6,11 +6,12 @@ mod two_factor_enrol;
 mod two_factor_switch;
 mod update;
 
-use shared::http::Routes;
+use shared::{config::TOTP_KEY, http::Routes};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(TOTP_KEY)
         .add(read::ROUTE, read::handle)
         .add(update::ROUTE, update::handle)
         .add(two_factor_enrol::ROUTE, two_factor_enrol::handle)
