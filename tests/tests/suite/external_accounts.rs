@@ -70,7 +70,9 @@ async fn codes(answers: impl IntoIterator<Item = impl Future<Output = Answer>>) 
 async fn an_account_is_bound_listed_disabled_enabled_and_unbound() {
     let world = World::new().await;
     let alice = alice(&world).await;
-    let me = claims(&world.client().post("/api/AppUsers/2/SignIn", json!({"userName": "alice", "pwd": PASSWORD})).await.token());
+    let me = claims(
+        &world.client().post("/api/AppUsers/2/SignIn", json!({"userName": "alice", "pwd": PASSWORD})).await.token(),
+    );
     let bound = alice
         .post(
             &at(&world.documented, ""),
@@ -419,7 +421,9 @@ async fn what_the_documents_patterns_refuse_is_a_bad_request() {
         body[field] = bad;
         alice.post(&path, body).await.refused(400, 400, "invalid_request");
     }
-    for bad in [json!({"enable": "true"}), json!({"enable": 1}), json!({"avatar": 1}), json!([]), json!({"a": 1, "A": 2})] {
+    for bad in
+        [json!({"enable": "true"}), json!({"enable": 1}), json!({"avatar": 1}), json!([]), json!({"a": 1, "A": 2})]
+    {
         alice.put(&at(&world.documented, "/1"), bad).await.refused(400, 400, "invalid_request");
     }
     assert_eq!(world.snapshot().await, before);
@@ -500,23 +504,35 @@ async fn a_lost_answer_is_asked_for_again_and_a_broken_store_changes_nothing() {
     use tests::engine::Fault;
     let world = World::new().await;
     let alice = alice(&world).await;
-    // App pointer, app, user, then the transaction.
-    world.engine.spoil([None, None, None, Some(Fault::AnswerLost)]);
+    let transactions = || {
+        let calls = world.engine.take_calls();
+        calls.iter().filter(|call| call.operation == "TransactWriteItems").count()
+    };
+    // The app's number is known after the first call; then come the app, the user, and what the endpoint does.
+    assert_eq!(list(&world, &alice).await.len(), 0);
+    transactions();
+    world.engine.spoil([None, None, Some(Fault::AnswerLost)]);
     bind(&world, &alice, "o1").await.data();
+    assert_eq!(transactions(), 2);
     assert_eq!(ids(&world, &alice).await.len(), 1);
-    world.engine.spoil([None, None, None, Some(Fault::Conflict), Some(Fault::Conflict)]);
+    world.engine.spoil([None, None, Some(Fault::Conflict), Some(Fault::Conflict)]);
     bind(&world, &alice, "o2").await.data();
+    assert_eq!(transactions(), 3);
     let before = world.snapshot().await;
-    world.engine.spoil([None, None, None].into_iter().chain([Some(Fault::Throttled); 3]));
+    world.engine.spoil([None, None].into_iter().chain([Some(Fault::Throttled); 3]));
     bind(&world, &alice, "o3").await.refused(503, 503, "unavailable");
     assert_eq!(world.snapshot().await, before);
-    let id = ids(&world, &alice).await[0];
-    let path = at(&world.documented, &format!("/{id}"));
-    world.engine.spoil([None, None, None, None, Some(Fault::AnswerLost)]);
+    let bound = list(&world, &alice).await;
+    let first = bound.iter().find(|it| it["unionID"] == "o1").unwrap();
+    let path = at(&world.documented, &format!("/{}", first["id"]));
+    transactions();
+    world.engine.spoil([None, None, None, Some(Fault::AnswerLost)]);
     alice.put(&path, json!({"enable": false})).await.data();
+    assert_eq!(transactions(), 2);
     sign_in(&world, "o1").await.refused(401, 401, "invalid_credentials");
-    world.engine.spoil([None, None, None, None, Some(Fault::AnswerLost)]);
+    world.engine.spoil([None, None, None, Some(Fault::AnswerLost)]);
     alice.delete(&path).await.data();
+    assert_eq!(transactions(), 2);
     assert_eq!(ids(&world, &alice).await.len(), 1);
 }
 
@@ -562,7 +578,11 @@ async fn rc_22_of_the_last_two_ways_one_remains() {
         let paths: Vec<_> =
             ids(&world, &alice).await.iter().map(|id| at(&world.documented, &format!("/{id}"))).collect();
         let first = async {
-            if round % 2 == 0 { alice.delete(&paths[0]).await } else { alice.put(&paths[0], json!({"enable": false})).await }
+            if round % 2 == 0 {
+                alice.delete(&paths[0]).await
+            } else {
+                alice.put(&paths[0], json!({"enable": false})).await
+            }
         };
         let (first, second) = tokio::join!(first, alice.delete(&paths[1]));
         let mut answers = [first.code(), second.code()];
