@@ -156,7 +156,19 @@ fn rights_and_variables_name_the_same_secrets() -> Result {
 fn only_what_signs_can_read_the_signing_keys() -> Result {
     for function in Template::bundled()?.functions() {
         let signs = function.environment.contains_key("SIGNING_KEYS_PARAMETER");
-        assert_eq!(signs, ["accounts", "oauth"].contains(&function.binary.as_str()), "{}", function.logical_id);
+        let may_sign = ["accounts", "external-accounts", "oauth"].contains(&function.binary.as_str());
+        assert_eq!(signs, may_sign, "{}", function.logical_id);
+    }
+    Ok(())
+}
+
+#[test]
+fn whoever_signs_can_ask_for_a_second_factor() -> Result {
+    for function in Template::bundled()?.functions() {
+        let signs = function.environment.contains_key("SIGNING_KEYS_PARAMETER");
+        let asks = function.environment.contains_key("TOTP_KEY_PARAMETER");
+        // The profile enrols second factors and signs nothing.
+        assert_eq!(asks, signs || function.binary == "profile", "{}", function.logical_id);
     }
     Ok(())
 }

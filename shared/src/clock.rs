@@ -53,9 +53,22 @@ pub fn stored_date_time(milliseconds: i64, zone: &TimeZone) -> String {
     local_date_time(Timestamp::from_millisecond(milliseconds).unwrap_or_default(), zone)
 }
 
+/// A date and time as 2.0 clients read it: RFC 3339 with the offset of the deployment's time zone.
+pub fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn v2_dates_say_their_offset() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let at: Timestamp = "2026-03-01T20:05:09.5Z".parse().unwrap();
+        assert_eq!(rfc3339(at, &zone), "2026-03-02T04:05:09+08:00");
+        assert_eq!(rfc3339(at, &TimeZone::UTC), "2026-03-01T20:05:09+00:00");
+    }
 
     #[test]
     fn v1_dates_are_local() {

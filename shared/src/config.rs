@@ -7,13 +7,14 @@
 //! | `SIGNING_KEYS` | a function that signs: [`crate::jwt::SigningKeySet`] as JSON |
 //! | `VERIFICATION_KEYS` | a function that only verifies: [`KeyRing::verification_keys`] |
 //! | `HASH_KEY` | at least 32 bytes, base64 ([`KeyedHash`]); for functions that need one |
+//! | `TOTP_KEY` | 32 bytes, base64 ([`TotpKey`]); for functions that let users in or enrol their second factor |
 //! | `TIME_ZONE` | IANA name, default `Asia/Shanghai` |
 //! | `TENANT_ID`, `TENANT_NAME` | claims of that name; default `1` and the public URL's host |
 //! | `TESSERA_DYNAMODB_ENDPOINT` | another DynamoDB than the region's; empty is none |
 //!
-//! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS` and `HASH_KEY` is usually given by the name of a
-//! parameter in the Systems Manager's parameter store, in the variable of that name with `_PARAMETER` behind it: that
-//! keeps secrets out of the function's settings.
+//! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS`, `HASH_KEY` and `TOTP_KEY` is usually given by the name of
+//! a parameter in the Systems Manager's parameter store, in the variable of that name with `_PARAMETER` behind it:
+//! that keeps secrets out of the function's settings.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -33,6 +34,7 @@ use crate::{
     jwt::{Issuer, KeyRing, Tokens},
     password::PasswordHasher,
     storage::{Store, Table, TableNames},
+    two_factor::TotpKey,
 };
 
 /// How old an app's settings may be when they are used, on Lambda.
@@ -41,9 +43,12 @@ pub const SETTINGS_MAX_AGE: Duration = Duration::from_secs(30);
 const PUBLIC_URL: &str = "PUBLIC_URL";
 const SIGNING_KEYS: &str = "SIGNING_KEYS";
 const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
-const HASH_KEY: &str = "HASH_KEY";
+/// The variable of the key for what tables hold as keyed hashes.
+pub const HASH_KEY: &str = "HASH_KEY";
+/// The variable of the key that guards second factors.
+pub const TOTP_KEY: &str = "TOTP_KEY";
 /// The values that may be kept as parameters.
-const PARAMETERS: [&str; 4] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY];
+const PARAMETERS: [&str; 5] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY, TOTP_KEY];
 
 /// Why a function does not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +76,7 @@ pub struct Config {
     ring: KeyRing,
     issuer: Issuer,
     hash: Option<KeyedHash>,
+    totp: Option<TotpKey>,
     time_zone: TimeZone,
 }
 
@@ -100,14 +106,19 @@ impl Config {
             None => KeyRing::verifying(&required(VERIFICATION_KEYS)?)
                 .map_err(|error| invalid(VERIFICATION_KEYS, error.to_string()))?,
         };
+        let decoded = |name| match variable(name) {
+            Some(key) => STANDARD.decode(key.trim()).map(Some).map_err(|_| invalid(name, "is not base64".to_owned())),
+            None => Ok(None),
+        };
         // Whatever keeps counters keeps them under hashes.
-        let hash =
-            if variable(Table::Codes.variable()).is_some() { Some(required(HASH_KEY)?) } else { variable(HASH_KEY) };
-        let hash = hash
-            .map(|key| {
-                let bytes = STANDARD.decode(key.trim()).map_err(|_| invalid(HASH_KEY, "is not base64".to_owned()))?;
-                KeyedHash::new(&bytes).map_err(|error| invalid(HASH_KEY, error.to_string()))
-            })
+        if variable(Table::Codes.variable()).is_some() {
+            required(HASH_KEY)?;
+        }
+        let hash = decoded(HASH_KEY)?
+            .map(|key| KeyedHash::new(&key).map_err(|error| invalid(HASH_KEY, error.to_string())))
+            .transpose()?;
+        let totp = decoded(TOTP_KEY)?
+            .map(|key| TotpKey::new(&key).map_err(|error| invalid(TOTP_KEY, error.to_string())))
             .transpose()?;
         let zone = variable("TIME_ZONE").unwrap_or_else(|| "Asia/Shanghai".to_owned());
         Ok(Self {
@@ -119,6 +130,7 @@ impl Config {
                 tenant_name: variable("TENANT_NAME").unwrap_or(host),
             },
             hash,
+            totp,
             time_zone: TimeZone::get(&zone).map_err(|error| invalid("TIME_ZONE", error.to_string()))?,
         })
     }
@@ -138,13 +150,15 @@ impl Config {
             entropy,
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(self.ring, self.issuer),
+            totp: self.totp,
             time_zone: self.time_zone,
         })
     }
 }
 
-/// What a Lambda function is served with, read from its environment and its parameters.
-pub async fn load() -> Result<Env, ConfigError> {
+/// What a Lambda function is served with, read from its environment and its parameters. Without one of the `needed`
+/// variables it does not start: a missing secret must not be found out by the first user whom it concerns.
+pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
     let aws = aws_config(None).await;
     let mut variables: HashMap<_, _> = std::env::vars().collect();
     let parameters: BTreeMap<_, _> = PARAMETERS
@@ -158,6 +172,9 @@ pub async fn load() -> Result<Env, ConfigError> {
                 variables.insert((*name).to_owned(), value);
             }
         }
+    }
+    if let Some(missing) = needed.iter().find(|name| variables.get(**name).is_none_or(String::is_empty)) {
+        return Err(ConfigError::Missing(missing));
     }
     let config = Config::from_variables(|name| variables.get(name).cloned())?;
     let endpoint = variables.get("TESSERA_DYNAMODB_ENDPOINT").map(String::as_str);

@@ -4,7 +4,10 @@ use std::{ops::Deref, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use crate::{clock::Clock, entropy::Entropy, jwt::Tokens, password::PasswordHasher, storage::Store};
+use crate::{
+    clock::Clock, entropy::Entropy, error::ApiError, jwt::Tokens, password::PasswordHasher, storage::Store,
+    two_factor::TotpKey,
+};
 
 /// The parts of a running function, cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Parts {
     pub passwords: PasswordHasher,
     /// Issues and verifies tokens.
     pub tokens: Tokens,
+    /// Guards the secrets of the second factors; a function that asks for none has none.
+    pub totp: Option<TotpKey>,
     /// The zone of the dates that v1 clients read.
     pub time_zone: TimeZone,
 }
@@ -31,6 +36,11 @@ impl Env {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// The key that guards the secrets of the second factors. A function that lacks it lets nobody in who has one.
+    pub fn totp_key(&self) -> Result<&TotpKey, ApiError> {
+        self.totp.as_ref().ok_or_else(|| ApiError::internal("this function has no TOTP key"))
     }
 }
 

@@ -383,7 +383,7 @@ impl Tokens {
     }
 
     /// Signs a token.
-    pub fn issue(
+    pub(crate) fn issue(
         &self,
         request: TokenRequest<'_>,
         now: Timestamp,

@@ -17,7 +17,7 @@ pub use lambda_http::Error;
 /// function needs is missing.
 pub async fn serve(routes: Routes) -> Result<(), Error> {
     lambda_http::tracing::init_default_subscriber();
-    let env = match config::load().await {
+    let env = match config::load(routes.needed()).await {
         Ok(env) => env,
         Err(error) => {
             tracing::error!(%error, "the function cannot start");

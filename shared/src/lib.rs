@@ -5,6 +5,7 @@
 //! knows the time.
 
 pub mod app;
+pub mod binding;
 pub mod clock;
 pub mod config;
 pub mod consent;
@@ -24,4 +25,5 @@ pub mod sign_in;
 pub mod sign_up;
 pub mod storage;
 pub mod text;
+pub mod two_factor;
 pub mod user;

@@ -9,8 +9,10 @@ use crate::{
     jwt::{GrantType, OAuthClaims, TokenRequest, TokenResponse},
     password::Verified,
     secret::Password,
+    sign_up::Created,
     storage::{Account, AppStore, Attempt, Grant},
     text::{EmailText, PhoneText, UserName},
+    two_factor::{self, Code},
     user::{User, UserId},
 };
 
@@ -95,14 +97,20 @@ pub async fn by_login(
     }
 }
 
-/// A user who passed every factor that is asked of them. Only [`admit`] makes one of a user who signs in, so that no
-/// way to sign in goes around the second factor.
+/// A user who passed every factor that is asked of them. Only this module makes one, and only one of these gets a
+/// token, so that no way to sign in goes around the second factor.
 #[derive(Clone, Debug)]
 pub struct Admitted(User);
 
 impl Admitted {
     /// Somebody who signed up in this very request.
-    pub const fn new_user(user: User) -> Self {
+    pub fn new_user(user: Created) -> Self {
+        Self(user.into_user())
+    }
+
+    /// Somebody who was admitted when the ticket was made that came with the request: an authorization code, a
+    /// confirmed QR code. Whoever makes such tickets admits the user first.
+    pub const fn by_ticket(user: User) -> Self {
         Self(user)
     }
 
@@ -119,24 +127,53 @@ impl Admitted {
 
 /// The second factor as it was sent, if it was.
 #[derive(Clone, Debug, Default)]
-pub struct SecondFactor(#[expect(dead_code, reason = "no user can switch a second factor on yet")] Option<String>);
+pub struct SecondFactor(Sent);
+
+#[derive(Clone, Debug, Default)]
+enum Sent {
+    #[default]
+    Nothing,
+    Code(Code),
+    /// Something that is no code at all.
+    Other,
+}
+
+const NO_CODE: &str = "twoFactorCode must be six digits or a recovery code";
 
 impl SecondFactor {
-    /// Reads `twoFactorCode`.
+    /// Reads `twoFactorCode`. What is no code is refused only when one is asked for: v1 clients send placeholders for
+    /// users who have no second factor.
     pub fn read(fields: &mut Fields) -> Result<Self, ApiError> {
-        fields.optional("twoFactorCode").map(Self)
+        let text: Option<String> = fields.optional("twoFactorCode")?;
+        Ok(Self(text.map_or(Sent::Nothing, |text| Code::parse(&text).map_or(Sent::Other, Sent::Code))))
+    }
+
+    /// Reads `twoFactorCode` where the documents give its pattern: what is no code is refused.
+    pub fn read_strictly(fields: &mut Fields) -> Result<Self, ApiError> {
+        match Self::read(fields)? {
+            Self(Sent::Other) => Err(ApiError::invalid(NO_CODE)),
+            other => Ok(other),
+        }
     }
 }
 
-/// Lets a user in who passed the first factor.
-#[expect(clippy::unused_async, reason = "checking a second factor is a write")]
+/// Lets a user in who passed the first factor. A code is used up by it, so that nothing that can fail for the user
+/// should come between this and the token.
 pub async fn admit(
-    _env: &Env,
-    _ctx: &Ctx,
-    _app: &AppRecord,
+    env: &Env,
+    ctx: &Ctx,
+    app: &AppRecord,
     user: User,
-    _second: &SecondFactor,
+    second: &SecondFactor,
 ) -> Result<Admitted, ApiError> {
+    debug_assert_eq!(user.app_id, app.app_id, "a user is let into their own app");
+    if user.has_two_factor() {
+        match &second.0 {
+            Sent::Nothing => return Err(ErrorCode::TwoFactorRequired.into()),
+            Sent::Other => return Err(ApiError::invalid(NO_CODE)),
+            Sent::Code(code) => two_factor::spend(env, ctx, &user, code).await?,
+        }
+    }
     Ok(Admitted(user))
 }
 

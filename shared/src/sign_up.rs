@@ -1,5 +1,7 @@
 //! Signing up: what every sign-up takes beside its own fields, and the rules that all of them share.
 
+use std::ops::Deref;
+
 use crate::{
     app::AppRecord,
     env::Env,
@@ -65,6 +67,25 @@ pub struct SignUp {
     pub group: SignUpGroup,
 }
 
+/// A user whom this very request created: the only one who needs no second factor to be let in, having none.
+#[derive(Clone, Debug)]
+pub struct Created(User);
+
+impl Created {
+    /// The user.
+    pub fn into_user(self) -> User {
+        self.0
+    }
+}
+
+impl Deref for Created {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.0
+    }
+}
+
 /// The password of an endpoint where it is optional: clients send the documented default for every visitor, which
 /// is as good as none.
 pub fn chosen_password(app: &AppRecord, sent: Option<Password>) -> Option<Password> {
@@ -74,7 +95,7 @@ pub fn chosen_password(app: &AppRecord, sent: Option<Password>) -> Option<Passwo
 }
 
 /// Creates the user, or says why not and changes nothing.
-pub async fn sign_up(env: &Env, ctx: &Ctx, app: &AppRecord, request: SignUp) -> Result<User, ApiError> {
+pub async fn sign_up(env: &Env, ctx: &Ctx, app: &AppRecord, request: SignUp) -> Result<Created, ApiError> {
     let SignUp { name, password, external_id, group } = request;
     if !app.settings.sign_up_enabled {
         return Err(ErrorCode::SignUpDisabled.into());
@@ -101,7 +122,7 @@ pub async fn sign_up(env: &Env, ctx: &Ctx, app: &AppRecord, request: SignUp) -> 
         let new =
             NewUser { user: &user, canonical_name, external_id: external_id.as_ref(), limit, gift: gift.as_ref() };
         match store.sign_up(new, ctx.now).await? {
-            SignedUp::Created => return Ok(user),
+            SignedUp::Created => return Ok(Created(user)),
             SignedUp::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
             SignedUp::Taken(Taken::ExternalId) => return Err(ErrorCode::AccountExists.into()),
             SignedUp::Taken(Taken::UserName) if is_chosen => return Err(ErrorCode::AccountExists.into()),
@@ -167,6 +188,7 @@ fn new_user(
         email: Contact::unverified(group.email.map(EmailText::into_string)),
         platform: external_id.map(|id| id.platform.as_str().to_owned()).unwrap_or_default(),
         union_id: external_id.map(|id| id.union_id.as_str().to_owned()).unwrap_or_default(),
+        totp_secret: None,
         status: UserStatus::Active,
         token_version: 0,
         created_at,

@@ -114,6 +114,8 @@ text_types! {
     NickName <= 50 Display;
     /// Where an external identity comes from, for example `wechat`; compared exactly.
     Platform <= 50 Identifier;
+    /// What people call a platform.
+    PlatformName <= 50 Display;
     /// A user's id on a platform; compared exactly.
     UnionId <= 100 Identifier;
     /// A phone number as it was sent, not proven to be one.

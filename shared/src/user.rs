@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     app::AppId,
     http::{Field, Json, Refusal},
+    two_factor::SealedSecret,
 };
 
 /// A user's number: random, below 2^53.
@@ -91,6 +92,9 @@ pub struct User {
     /// The user's own external identity.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub union_id: String,
+    /// The secret of the second factor; there is one exactly while it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totp_secret: Option<SealedSecret>,
     /// Whether the user may do anything.
     pub status: UserStatus,
     /// Raised to end every token issued before.
@@ -131,5 +135,10 @@ impl User {
     /// Whether the user may do anything.
     pub fn is_active(&self) -> bool {
         self.status == UserStatus::Active
+    }
+
+    /// Whether signing in takes a second factor.
+    pub const fn has_two_factor(&self) -> bool {
+        self.totp_secret.is_some()
     }
 }

@@ -151,6 +151,13 @@ impl Engine {
         database.import_items(table, rows, dynoxide::ImportOptions::default()).expect("rows can be imported");
     }
 
+    /// Puts a row where the service would not.
+    pub async fn put(&self, table: &str, row: &serde_json::Value) {
+        let put = serde_json::json!({ "TableName": table, "Item": row });
+        let (status, answer) = self.done("PutItem", put.to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     async fn answer(&self, request: HttpRequest) -> HttpResponse {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();

@@ -15,6 +15,7 @@ use shared::{
     secret::AppSecret,
     settings::Preset,
     storage::{NewApp, SavedApp, Store, Table, TableNames},
+    two_factor::TotpKey,
 };
 
 use crate::{
@@ -68,6 +69,7 @@ pub struct World {
 pub fn groups() -> Vec<(&'static str, Routes)> {
     vec![
         ("accounts", accounts::routes()),
+        ("external-accounts", external_accounts::routes()),
         ("oauth", oauth::routes()),
         ("points", points::routes()),
         ("profile", profile::routes()),
@@ -109,6 +111,7 @@ impl World {
             entropy,
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(ring, issuer),
+            totp: Some(TotpKey::new(b"a TOTP key of the tests: 32 byte").expect("a key")),
             time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
         });
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;
@@ -128,6 +131,21 @@ impl World {
         change(&mut record);
         record.check().expect("a valid change");
         assert_eq!(self.env.store.save_app(&record).await.expect("a store"), SavedApp::Saved);
+    }
+
+    /// Sets an attribute of a user's item, as an operator would, or somebody who got at the table.
+    pub async fn set_user(&self, app: &AppHandle, user_name: &str, attribute: &str, value: serde_json::Value) {
+        let table = self.table(Table::Users);
+        let rows = self.engine.dump(&table).await;
+        let prefix = format!("{}#user#", app.id());
+        let mut row = rows
+            .into_iter()
+            .find(|row| {
+                row["userName"]["S"] == user_name && row["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with(&prefix))
+            })
+            .expect("a user of this name");
+        row[attribute] = value;
+        self.engine.put(&table, &row).await;
     }
 
     /// Lets time pass.

@@ -347,6 +347,7 @@ mod world {
                 ("SIGNING_KEYS", signing),
                 ("VERIFICATION_KEYS", verifying),
                 ("HASH_KEY", STANDARD.encode(entropy.bytes::<32>())),
+                ("TOTP_KEY", STANDARD.encode(entropy.bytes::<32>())),
                 ("PUBLIC_URL", "https://id.example.com/".to_owned()),
             ];
             Self { key_id: keys.active, endpoint, secrets: secrets.into() }

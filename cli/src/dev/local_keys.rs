@@ -54,6 +54,11 @@ impl LocalKeys {
     pub(crate) fn hash_key(&self) -> String {
         STANDARD.encode(self.derive("hash key"))
     }
+
+    /// As a function finds it in `TOTP_KEY`.
+    pub(crate) fn totp_key(&self) -> String {
+        STANDARD.encode(self.derive("totp key"))
+    }
 }
 
 /// Thirty-two bytes again and again: enough for one thing that is drawn from it.

@@ -59,9 +59,16 @@ const GRACE: Duration = Duration::from_secs(3);
 /// All endpoints of all groups.
 pub(crate) fn routes() -> Routes {
     // The directory comes last: it answers for what the others do not have.
-    [accounts::routes(), oauth::routes(), points::routes(), profile::routes(), directory::routes()]
-        .into_iter()
-        .fold(Routes::new(), Routes::merge)
+    [
+        accounts::routes(),
+        external_accounts::routes(),
+        oauth::routes(),
+        points::routes(),
+        profile::routes(),
+        directory::routes(),
+    ]
+    .into_iter()
+    .fold(Routes::new(), Routes::merge)
 }
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
@@ -120,6 +127,7 @@ fn local_variable(name: &str, keys: &LocalKeys) -> Option<String> {
         "PUBLIC_URL" => Some(keys.public_url.clone()),
         "SIGNING_KEYS" => Some(keys.signing_keys.clone()),
         "HASH_KEY" => Some(keys.hash_key()),
+        "TOTP_KEY" => Some(keys.totp_key()),
         _ => None,
     }
 }

@@ -19,4 +19,11 @@ pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Get, "/api/OAuth/{appId}/Consents"),
     (Delete, "/api/OAuth/{appId}/Consents/{id}"),
     (Post, "/api/OAuth/{appId}/GrantCode"),
+    (Get, "/ExternalAccount/{appKey}"),
+    (Post, "/ExternalAccount/{appKey}"),
+    (Post, "/ExternalAccount/{appKey}/SignIn"),
+    (Delete, "/ExternalAccount/{appKey}/{id}"),
+    (Put, "/ExternalAccount/{appKey}/{id}"),
+    (Get, "/User/{appKey}/TwoFactorAuth"),
+    (Put, "/User/{appKey}/TwoFactorAuth"),
 ];

@@ -107,6 +107,7 @@ pub(super) type Params = Vec<(&'static str, String)>;
 pub struct Routes {
     entries: Vec<(Route, MethodRouter<Env>)>,
     elsewhere: &'static [(Method, &'static str)],
+    needed: Vec<&'static str>,
 }
 
 /// What a request's method and path lead to.
@@ -140,10 +141,23 @@ impl Routes {
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.entries.extend(other.entries);
+        self.needed.extend(other.needed);
         if self.elsewhere.is_empty() {
             self.elsewhere = other.elsewhere;
         }
         self
+    }
+
+    /// Names a secret without which the endpoints are not to be served; see [`crate::config`].
+    #[must_use]
+    pub fn needs(mut self, variable: &'static str) -> Self {
+        self.needed.push(variable);
+        self
+    }
+
+    /// The secrets without which the endpoints are not to be served.
+    pub fn needed(&self) -> &[&'static str] {
+        &self.needed
     }
 
     /// Endpoints that other functions serve: whoever answers for every unknown route can tell a wrong method from a

@@ -9,8 +9,8 @@
 //! | Users | `{app}#name#{canonical name}` | | who holds the user name | sign-in by password |
 //! | Users | `{app}#phone#{E.164}` | | who proved the phone | sign-in by phone |
 //! | Users | `{app}#email#{lower case}` | | who proved the mailbox | sign-in by e-mail |
-//! | Users | `{app}#ext#{n}:{platform}{unionID}` | | who holds the external identity, `n` = bytes of the platform | sign-in by union id |
-//! | Bindings | `{app}#{user}` | `{binding}` | an external account of the user | the user's list |
+//! | Users | `{app}#ext#{n}:{platform}{unionID}` | | who holds the external identity, as their own or as which binding; `n` = bytes of the platform | sign-in by union id or external account |
+//! | Bindings | `{app}#{user}` | `{binding}` | an external account of the user | the user's list, its changes |
 //! | Codes | `{app}#password#{hash}` | | failed passwords for a name that nobody holds | sign-in by password |
 //! | Codes | `{app}#signups#{hash}#{hour}` | | users created from one address in one hour | sign-up |
 //! | Codes | `{app}#code#{hash}` | | what an authorization code was granted for, kept as long as its token | Authorize |
@@ -33,6 +33,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     app::{AppId, AppKey},
+    binding::BindingId,
     consent::ConsentId,
     entropy::hex,
     hash_key::KeyedHash,
@@ -137,6 +138,16 @@ pub fn email(app: AppId, lower_case: &str) -> Key {
 pub fn external_id(app: AppId, id: &ExternalId) -> Key {
     let (platform, union_id) = (id.platform.as_str(), id.union_id.as_str());
     single(format!("{app}#ext#{}:{platform}{union_id}", platform.len()))
+}
+
+/// Bindings: an external account of a user.
+pub fn binding(app: AppId, user: UserId, id: BindingId) -> Key {
+    pair(bindings_of(app, user), id.to_string())
+}
+
+/// Bindings: the partition of all external accounts of a user.
+pub fn bindings_of(app: AppId, user: UserId) -> String {
+    format!("{app}#{user}")
 }
 
 /// Codes: failed passwords for a user name that nobody holds.

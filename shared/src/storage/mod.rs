@@ -5,6 +5,7 @@
 //! its tenant cannot be written.
 
 mod apps;
+mod bindings;
 mod error;
 pub mod keys;
 mod oauth;
@@ -12,6 +13,7 @@ mod password_budget;
 mod points;
 mod sign_up;
 mod transaction;
+mod two_factor;
 mod users;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -25,12 +27,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
     apps::{NewApp, SavedApp, SettingsCache},
+    bindings::{BindingChange, BindingChanged, Bound, Identity},
     error::StorageError,
     keys::Table,
     oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
     points::{LedgerPage, OrderState, Posted},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
+    two_factor::{Enrolled, Factor, FactorAttempt, FactorChange},
     users::{Change, ProfileChange},
 };
 use crate::{app::AppId, entropy::Entropy, hash_key::KeyedHash};

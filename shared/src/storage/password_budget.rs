@@ -72,7 +72,7 @@ impl Budget {
     }
 }
 
-fn forgotten_before(now: Timestamp) -> i64 {
+pub(super) fn forgotten_before(now: Timestamp) -> i64 {
     now.as_millisecond() - MEMORY.as_secs() * 1_000
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    AppStore, Holder, StorageError, Updated,
+    AppStore, Holder, Identity, StorageError, Updated,
     keys::{self, Table},
     number, text, update,
 };
@@ -43,9 +43,10 @@ impl AppStore<'_> {
         self.holder(keys::user_name(self.app, canonical)).await
     }
 
-    /// Who holds an external identity.
+    /// Whom an external identity signs in: the user who holds it as their own or as a binding that is not disabled.
     pub async fn find_external_id(&self, id: &ExternalId) -> Result<Option<UserId>, StorageError> {
-        self.holder(keys::external_id(self.app, id)).await
+        let identity: Option<Identity> = self.store.get(Table::Users, keys::external_id(self.app, id), true).await?;
+        Ok(identity.filter(|identity| !identity.disabled).map(|identity| identity.user_id))
     }
 
     /// Who proved a phone, given in E.164 form.

@@ -1,0 +1,20 @@
+//! External accounts: binding them, managing them, signing in by them. Signs tokens.
+
+mod bind;
+mod list;
+mod sign_in;
+mod unbind;
+mod update;
+
+use shared::{config::TOTP_KEY, http::Routes};
+
+/// The group's endpoints.
+pub fn routes() -> Routes {
+    Routes::new()
+        .needs(TOTP_KEY)
+        .add(bind::ROUTE, bind::handle)
+        .add(list::ROUTE, list::handle)
+        .add(unbind::ROUTE, unbind::handle)
+        .add(update::ROUTE, update::handle)
+        .add(sign_in::ROUTE, sign_in::handle)
+}

@@ -1,0 +1,290 @@
+//! Second factors: their secret, the last step that was accepted, the recovery codes, and the budget of tries.
+//!
+//! All of it lives in the user's item. Charging a try reads the rest in the same call, accepting a step is one
+//! conditional write whatever endpoint asked, and there is nothing that could be left behind when a user goes.
+
+use aws_sdk_dynamodb::{
+    operation::update_item::builders::UpdateItemFluentBuilder,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    AppStore, StorageError, Updated,
+    keys::{self, Table},
+    number,
+    password_budget::{FREE_FAILURES, forgotten_before, wait_after},
+    read, text, update,
+};
+use crate::{two_factor::SealedSecret, user::UserId};
+
+/// What is stored of a user's second factor.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Factor {
+    /// The secret, while the factor is on.
+    #[serde(rename = "totpSecret")]
+    pub secret: Option<SealedSecret>,
+    /// The last step that was accepted of it.
+    #[serde(rename = "totpStep")]
+    pub last_step: Option<i64>,
+    /// A secret that was shown and not switched on yet.
+    #[serde(rename = "totpPending")]
+    pub pending: Option<SealedSecret>,
+    /// Until when it may be, in milliseconds since 1970.
+    #[serde(default, rename = "totpPendingUntil")]
+    pub pending_until: i64,
+    #[serde(default, rename = "totpFailures")]
+    failures: u32,
+    #[serde(default, rename = "lastTotpFailure")]
+    last_failure: i64,
+    #[serde(rename = "totpAttempt")]
+    attempt: Option<String>,
+}
+
+/// Whether a code may be compared now.
+#[derive(Clone, Debug)]
+pub enum FactorAttempt {
+    /// The try is charged.
+    Granted(Factor),
+    /// There is no such user.
+    Gone,
+    /// Too many failures: nothing was charged.
+    Throttled {
+        /// Seconds until the next try is looked at, at least one.
+        retry_after: u64,
+    },
+}
+
+/// What became of a change that a right code asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorChange {
+    /// It is stored, and the try is no failure any more.
+    Done,
+    /// The code was used meanwhile, or the factor is another one by now; nothing was written.
+    Refused,
+}
+
+/// What became of a fresh secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enrolled {
+    /// It waits to be switched on; an earlier one does no more.
+    Pending,
+    /// The factor is on; nothing was written.
+    AlreadyOn,
+    /// There is no such user.
+    Gone,
+}
+
+impl AppStore<'_> {
+    /// Charges one try as a failure, of which a right code is then relieved. N parallel tries count N times.
+    pub async fn attempt_second_factor(&self, user: UserId, now: Timestamp) -> Result<FactorAttempt, StorageError> {
+        let mut seen: Option<Factor> = None;
+        // A second round follows when the free tries are used up, a third when another try came between.
+        for _ in 0..3 {
+            let factor = match update(self.charge_factor(user, seen.as_ref(), now)?).await? {
+                Updated::Done(item) => return Ok(FactorAttempt::Granted(read(item)?)),
+                Updated::Refused(None) => return Ok(FactorAttempt::Gone),
+                Updated::Refused(Some(item)) => read::<Factor>(item)?,
+            };
+            let wait = factor.last_failure + wait_after(factor.failures) * 1_000 - now.as_millisecond();
+            if wait > 0 && factor.last_failure > forgotten_before(now) {
+                return Ok(FactorAttempt::Throttled { retry_after: wait.unsigned_abs().div_ceil(1_000) });
+            }
+            seen = Some(factor);
+        }
+        Ok(FactorAttempt::Throttled { retry_after: 1 })
+    }
+
+    /// The charge: for one of the free tries, or when the failures are still those that were seen and waited for.
+    fn charge_factor(
+        &self,
+        user: UserId,
+        seen: Option<&Factor>,
+        now: Timestamp,
+    ) -> Result<UpdateItemFluentBuilder, StorageError> {
+        let call = self
+            .factor(user)?
+            .expression_attribute_names("#failures", "totpFailures")
+            .expression_attribute_names("#last", "lastTotpFailure")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .return_values(ReturnValue::AllNew);
+        Ok(match seen {
+            None => call
+                .update_expression("SET #failures = if_not_exists(#failures, :zero) + :one, #last = :now")
+                .condition_expression("attribute_exists(pk) AND (attribute_not_exists(#failures) OR #failures < :free)")
+                .expression_attribute_values(":zero", number(0))
+                .expression_attribute_values(":one", number(1))
+                .expression_attribute_values(":free", number(FREE_FAILURES)),
+            Some(seen) => {
+                let is_forgotten = seen.last_failure <= forgotten_before(now);
+                call.update_expression("SET #failures = :failures, #last = :now")
+                    .condition_expression("#failures = :seen AND #last = :seenLast")
+                    .expression_attribute_values(":failures", number(if is_forgotten { 1 } else { seen.failures + 1 }))
+                    .expression_attribute_values(":seen", number(seen.failures))
+                    .expression_attribute_values(":seenLast", number(seen.last_failure))
+            }
+        })
+    }
+
+    /// Accepts a step of the secret, if neither it nor a later one was accepted before.
+    pub async fn accept_totp_step(
+        &self,
+        user: UserId,
+        secret: &SealedSecret,
+        step: i64,
+        attempt: &str,
+    ) -> Result<FactorChange, StorageError> {
+        let call = self
+            .relieved(user, secret, attempt, "SET #step = :step, ", "")?
+            .condition_expression("#secret = :secret AND (attribute_not_exists(#step) OR #step < :step)")
+            .expression_attribute_names("#step", "totpStep")
+            .expression_attribute_values(":step", number(step));
+        changed(call, attempt).await
+    }
+
+    /// Uses up a recovery code, if it is still there.
+    pub async fn spend_recovery_code(
+        &self,
+        user: UserId,
+        secret: &SealedSecret,
+        hash: &str,
+        attempt: &str,
+    ) -> Result<FactorChange, StorageError> {
+        let call = self
+            .relieved(user, secret, attempt, "DELETE #codes :codes SET ", "")?
+            .condition_expression("#secret = :secret AND contains(#codes, :code)")
+            .expression_attribute_names("#codes", "recoveryCodes")
+            .expression_attribute_values(":codes", AttributeValue::Ss(vec![hash.to_owned()]))
+            .expression_attribute_values(":code", text(hash));
+        changed(call, attempt).await
+    }
+
+    /// Keeps a fresh secret for as long as the user may take to prove that it arrived.
+    pub async fn enrol_second_factor(
+        &self,
+        user: UserId,
+        pending: &SealedSecret,
+        until: Timestamp,
+    ) -> Result<Enrolled, StorageError> {
+        let call = self
+            .factor(user)?
+            .update_expression("SET #pending = :pending, #until = :until")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(#secret)")
+            .expression_attribute_names("#secret", "totpSecret")
+            .expression_attribute_names("#pending", "totpPending")
+            .expression_attribute_names("#until", "totpPendingUntil")
+            .expression_attribute_values(":pending", text(pending.as_str()))
+            .expression_attribute_values(":until", number(until.as_millisecond()));
+        Ok(match update(call).await? {
+            Updated::Done(_) => Enrolled::Pending,
+            Updated::Refused(Some(_)) => Enrolled::AlreadyOn,
+            Updated::Refused(None) => Enrolled::Gone,
+        })
+    }
+
+    /// Makes the pending secret the active one. The step that proved it is used up.
+    pub async fn switch_second_factor_on(
+        &self,
+        user: UserId,
+        pending: &SealedSecret,
+        step: i64,
+        recovery_hashes: Vec<String>,
+        attempt: &str,
+    ) -> Result<FactorChange, StorageError> {
+        let call = self
+            .relieved(
+                user,
+                pending,
+                attempt,
+                "SET #secret = :secret, #step = :step, #codes = :codes, ",
+                ", #pending, #until",
+            )?
+            .condition_expression("#pending = :secret AND attribute_not_exists(#secret)")
+            .expression_attribute_names("#step", "totpStep")
+            .expression_attribute_names("#codes", "recoveryCodes")
+            .expression_attribute_names("#pending", "totpPending")
+            .expression_attribute_names("#until", "totpPendingUntil")
+            .expression_attribute_values(":step", number(step))
+            .expression_attribute_values(":codes", AttributeValue::Ss(recovery_hashes));
+        changed(call, attempt).await
+    }
+
+    /// Takes the second factor away for a right code of it.
+    pub async fn switch_second_factor_off(
+        &self,
+        user: UserId,
+        secret: &SealedSecret,
+        step: i64,
+        attempt: &str,
+    ) -> Result<FactorChange, StorageError> {
+        let call = self
+            .relieved(user, secret, attempt, "SET ", ", #secret, #step, #codes")?
+            .condition_expression("#secret = :secret AND (attribute_not_exists(#step) OR #step < :step)")
+            .expression_attribute_names("#step", "totpStep")
+            .expression_attribute_names("#codes", "recoveryCodes")
+            .expression_attribute_values(":step", number(step));
+        changed(call, attempt).await
+    }
+
+    /// Takes the second factor away from whoever lost it: for the operator's command line. Whether there is such a
+    /// user.
+    pub async fn remove_second_factor(&self, user: UserId) -> Result<bool, StorageError> {
+        let call = self
+            .factor(user)?
+            .update_expression(
+                "REMOVE totpSecret, totpStep, totpPending, totpPendingUntil, recoveryCodes, totpFailures, \
+                 lastTotpFailure",
+            )
+            .condition_expression("attribute_exists(pk)");
+        Ok(match update(call).await? {
+            Updated::Done(_) => true,
+            Updated::Refused(_) => false,
+        })
+    }
+
+    /// A change that a right code asked for: it clears the failures and leaves a mark by which a repeated call knows
+    /// that the first one got through. `set` ends where more may be set, `remove` begins where more may be removed.
+    fn relieved(
+        &self,
+        user: UserId,
+        secret: &SealedSecret,
+        attempt: &str,
+        set: &str,
+        remove: &str,
+    ) -> Result<UpdateItemFluentBuilder, StorageError> {
+        let call = self
+            .factor(user)?
+            .update_expression(format!("{set}#attempt = :attempt REMOVE #failures, #last{remove}"))
+            .expression_attribute_names("#secret", "totpSecret")
+            .expression_attribute_names("#attempt", "totpAttempt")
+            .expression_attribute_names("#failures", "totpFailures")
+            .expression_attribute_names("#last", "lastTotpFailure")
+            .expression_attribute_values(":secret", text(secret.as_str()))
+            .expression_attribute_values(":attempt", text(attempt));
+        Ok(call)
+    }
+
+    fn factor(&self, user: UserId) -> Result<UpdateItemFluentBuilder, StorageError> {
+        Ok(self
+            .store
+            .db
+            .update_item()
+            .table_name(self.store.tables.get(Table::Users)?)
+            .set_key(Some(keys::user(self.app, user)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+}
+
+async fn changed(call: UpdateItemFluentBuilder, attempt: &str) -> Result<FactorChange, StorageError> {
+    Ok(match update(call).await? {
+        Updated::Done(_) => FactorChange::Done,
+        Updated::Refused(None) => FactorChange::Refused,
+        Updated::Refused(Some(item)) => {
+            // Our own write may be what refuses it: its answer was lost, and the SDK repeated it.
+            let is_ours = read::<Factor>(item)?.attempt.as_deref() == Some(attempt);
+            if is_ours { FactorChange::Done } else { FactorChange::Refused }
+        }
+    })
+}
