@@ -49,7 +49,7 @@ pub(crate) enum AppCommand {
 pub(crate) struct Which {
     /// The app's number
     #[arg(long = "app", value_name = "ID", value_parser = parse_app_id)]
-    id: AppId,
+    pub(crate) id: AppId,
 }
 
 fn parse_app_id(text: &str) -> Result<AppId, String> {
@@ -140,7 +140,7 @@ pub(crate) fn new_app(app_id: AppId, app_key: AppKey, secret: &AppSecret, name: 
     }
 }
 
-async fn load(store: &Store, which: &Which) -> Result<AppRecord, Failure> {
+pub(crate) async fn load(store: &Store, which: &Which) -> Result<AppRecord, Failure> {
     store.load_app(which.id).await?.ok_or_else(|| Failure::new(format!("there is no app {}", which.id)))
 }
 

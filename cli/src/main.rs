@@ -1,10 +1,12 @@
 //! `tessera`: the local all-in-one server, and the operator's tool.
 
 mod app;
+mod bitkey;
 mod connection;
 mod dev;
 mod failure;
 mod output;
+mod sn;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -28,6 +30,10 @@ enum Command {
     Dev(DevArgs),
     /// Create, list, change and disable apps
     App(OperatorArgs<app::AppCommand>),
+    /// Issue, list and revoke the keys of vendors' back offices
+    Bitkey(OperatorArgs<bitkey::BitkeyCommand>),
+    /// Create, list and change licence codes
+    Sn(OperatorArgs<sn::SnCommand>),
 }
 
 /// What every operator's command takes.
@@ -46,6 +52,8 @@ async fn main() -> std::process::ExitCode {
     let done = match Cli::parse() {
         Cli { command: None, dev } | Cli { command: Some(Command::Dev(dev)), .. } => dev::run(dev).await,
         Cli { command: Some(Command::App(args)), .. } => operate(args, app::run).await,
+        Cli { command: Some(Command::Bitkey(args)), .. } => operate(args, bitkey::run).await,
+        Cli { command: Some(Command::Sn(args)), .. } => operate(args, sn::run).await,
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -43,6 +43,12 @@ pub fn local_date_time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A date as licence clients read it, `yyyy-MM-dd` in the deployment's time zone, of a time in milliseconds since 1970.
+pub fn local_date(milliseconds: i64, zone: &TimeZone) -> String {
+    let at = Timestamp::from_millisecond(milliseconds).unwrap_or_default();
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +58,6 @@ mod tests {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let at: Timestamp = "2026-03-01T20:05:09Z".parse().unwrap();
         assert_eq!(local_date_time(at, &zone), "2026-03-02 04:05:09");
+        assert_eq!(local_date(at.as_millisecond(), &zone), "2026-03-02");
     }
 }

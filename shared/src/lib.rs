@@ -5,6 +5,7 @@
 //! knows the time.
 
 pub mod app;
+pub mod bitkey;
 pub mod clock;
 pub mod config;
 pub mod entropy;
@@ -14,6 +15,8 @@ pub mod hash_key;
 pub mod http;
 pub mod jwt;
 pub mod lambda;
+pub mod licence;
+pub mod name_filter;
 pub mod password;
 pub mod secret;
 pub mod settings;

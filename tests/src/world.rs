@@ -67,7 +67,7 @@ pub struct World {
 
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    [accounts::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), licences::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
 }
 
 impl World {

@@ -59,7 +59,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// All endpoints of all groups.
 pub(crate) fn routes() -> Routes {
     // The directory comes last: it answers for what the others do not have.
-    [accounts::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), licences::routes(), profile::routes(), directory::routes()]
+        .into_iter()
+        .fold(Routes::new(), Routes::merge)
 }
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
@@ -162,7 +164,7 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
         let line = json!({
             "baseUrl": base_url,
             "dynamodbUrl": dynamodb_url,
-            "demoApp": {"appId": demo.id, "appKey": demo.key, "appSecret": demo.secret.expose()},
+            "demoApp": {"appId": demo.id, "appKey": demo.key, "appSecret": demo.secret.expose(), "bitkey": demo.bitkey.expose()},
         });
         println!("{line}");
     } else {
@@ -173,7 +175,8 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
              \x20 API       {base_url}\n\
              \x20 DynamoDB  {dynamodb_url}\n\
              \x20 Demo app  appId {}, appKey {}\n\
-             \x20           appSecret {}\n\n\
+             \x20           appSecret {}\n\
+             \x20           bitkey    {}\n\n\
              Sign somebody up:\n\n\
              \x20 curl -s {base_url}/api/AppUsers/{}/SignUp -H 'content-type: application/json' \
              -d '{{\"userName\":\"{user_name}\",\"pwd\":\"correct horse battery\"}}'\n\n\
@@ -181,6 +184,7 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
             demo.id,
             demo.key.as_str(),
             demo.secret.expose(),
+            demo.bitkey.expose(),
             demo.id,
         );
     }

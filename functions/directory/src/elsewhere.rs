@@ -3,7 +3,7 @@
 //!
 //! A test compares the list with what the other groups register.
 
-use shared::http::Method::{self, Get, Post, Put};
+use shared::http::Method::{self, Delete, Get, Post, Put};
 
 pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Get, "/api/AppUsers/{appId}/Profile"),
@@ -12,4 +12,10 @@ pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Post, "/api/AppUsers/{appId}/SignUp"),
     (Post, "/api/AppUsers/{appId}/UnionIDSignIn"),
     (Post, "/api/AppUsers/{appId}/UnionIDSignUp"),
+    (Delete, "/sns/{sn}/users"),
+    (Get, "/sns/{sn}/users"),
+    (Post, "/sns/{sn}/users"),
+    (Post, "/sns/{sn}/users/data"),
+    (Post, "/sns/{sn}/users/user/{name}"),
+    (Delete, "/sns/{sn}/users/{name}"),
 ];

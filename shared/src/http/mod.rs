@@ -6,6 +6,7 @@ mod envelope;
 mod extract;
 mod fields;
 mod json;
+mod licensee;
 mod route;
 mod scope;
 mod service;
@@ -16,6 +17,7 @@ pub use self::{
     extract::{App, Caller, Ctx, ProfileOwner, UnionIdProof},
     fields::{Command, Field, Fields, Refusal},
     json::Json,
+    licensee::{LicencePath, LicenceWriter, Licensee, RequestId},
     route::{Access, Method, Route, Routes},
     scope::ClientAddress,
     service::{MAX_BODY_BYTES, Service, app},

@@ -5,9 +5,13 @@
 //! its tenant cannot be written.
 
 mod apps;
+mod batch;
+mod bitkeys;
 mod error;
 pub mod keys;
+mod licences;
 mod password_budget;
+mod requests;
 mod sign_up;
 mod transaction;
 mod users;
@@ -23,9 +27,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
     apps::{NewApp, SettingsCache},
+    bitkeys::{NewBitkey, Revoked},
     error::StorageError,
     keys::Table,
+    licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    requests::{Begun, Claim},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
     users::{Change, ProfileChange},
 };
