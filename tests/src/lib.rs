@@ -4,6 +4,7 @@
 //! Nothing is mocked: requests go through the same service as on Lambda, and the store's calls through the real SDK.
 //! The SDK's HTTP connector is where tests look at calls, inject faults and let requests interleave ([`engine`]).
 
+pub mod bulk;
 pub mod client;
 pub mod engine;
 pub mod inputs;

@@ -1,4 +1,5 @@
 //! The service over HTTP, in process: one file per subject.
 
 mod accounts;
+mod licences;
 mod races;
