@@ -133,18 +133,23 @@ async fn create_one(store: &Store, app: AppId, sn: &Sn, users_number: Option<u64
     }
 }
 
+/// How many codes are created between two steps of the progress.
+const STEP: usize = 50;
+
 async fn generate(store: &Store, app: AppId, count: u32, users_number: Option<u64>) -> Result<Value, Failure> {
     let progress = bar(u64::from(count));
     let mut created = Vec::new();
     while created.len() < count as usize {
-        let sn = Sn::generate(&SystemEntropy);
-        match store.app(app).create_licence(&sn, users_number, SystemClock.now()).await? {
-            NewLicence::Created => {
-                created.push(sn.as_str().to_owned());
-                progress.inc(1);
+        let wanted = STEP.min(count as usize - created.len());
+        let drawn: Vec<_> = (0..wanted).map(|_| (Sn::generate(&SystemEntropy), users_number)).collect();
+        let outcomes = store.app(app).create_licences(&drawn, SystemClock.now()).await?;
+        for ((sn, _), outcome) in drawn.iter().zip(outcomes) {
+            match outcome {
+                NewLicence::Created => created.push(sn.as_str().to_owned()),
+                NewLicence::Taken => {}
             }
-            NewLicence::Taken => {}
         }
+        progress.set_position(created.len() as u64);
     }
     progress.finish_and_clear();
     Ok(json!({"created": created.len(), "sns": created}))
@@ -154,12 +159,15 @@ async fn generate(store: &Store, app: AppId, count: u32, users_number: Option<u6
 async fn import(store: &Store, app: AppId, licences: &[(Sn, Option<u64>)]) -> Result<Value, Failure> {
     let progress = bar(licences.len() as u64);
     let (mut created, mut existing) = (0, Vec::new());
-    for (sn, users_number) in licences {
-        match store.app(app).create_licence(sn, *users_number, SystemClock.now()).await? {
-            NewLicence::Created => created += 1,
-            NewLicence::Taken => existing.push(sn.as_str()),
+    for some in licences.chunks(STEP) {
+        let outcomes = store.app(app).create_licences(some, SystemClock.now()).await?;
+        for ((sn, _), outcome) in some.iter().zip(outcomes) {
+            match outcome {
+                NewLicence::Created => created += 1,
+                NewLicence::Taken => existing.push(sn.as_str()),
+            }
         }
-        progress.inc(1);
+        progress.inc(some.len() as u64);
     }
     progress.finish_and_clear();
     Ok(json!({"created": created, "existing": existing}))

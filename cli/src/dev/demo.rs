@@ -47,6 +47,7 @@ impl Demo {
             NewApp::Taken => Err(Failure::new("another server has just created the demo app: start again")),
         }
     }
+
     /// The key that follows from the key file. Where two others took the places, the older one makes room.
     async fn ensure_bitkey(store: &Store, keys: &LocalKeys, id: AppId) -> Result<Bitkey, Failure> {
         let [a, b, c, d, e, f, g, h, ..] = keys.derive("demo app bitkey id");

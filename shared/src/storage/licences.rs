@@ -36,6 +36,8 @@ use crate::{
 const BLOCK: u64 = 1_000;
 /// The most links in a transaction: it takes a hundred items, and one of them counts.
 const CHUNK: usize = 99;
+/// The most new licence codes in a transaction: each is two items.
+const NEW_CODES: usize = 50;
 /// How often a chunk is tried anew because others changed what it met.
 const TRIES: u32 = 100;
 /// How many links a search in link order sorts in memory; for a page further behind it reads the index in order.
@@ -239,28 +241,59 @@ impl AppStore<'_> {
         users_number: Option<u64>,
         now: Timestamp,
     ) -> Result<NewLicence, StorageError> {
-        let mut licence: Item = [
-            ("code".to_owned(), text(sn.as_str())),
-            ("users".to_owned(), number(0)),
-            ("createdAt".to_owned(), number(now.as_millisecond())),
-        ]
-        .into();
-        licence.extend(users_number.map(|seats| ("usersNumber".to_owned(), number(seats))));
-        licence.extend(keys::licence(self.app, sn));
-        let mut transaction = Transaction::new();
-        for item in [licence, keys::licence_name(self.app, sn)] {
-            let put = Put::builder()
+        let outcomes = self.create_licences(&[(sn.clone(), users_number)], now).await?;
+        Ok(outcomes.first().copied().unwrap_or(NewLicence::Taken))
+    }
+
+    /// Stores new licence codes, which must differ, each with the number of users that it may have. Those that are
+    /// there already do not keep the others from being created.
+    pub async fn create_licences(
+        &self,
+        licences: &[(Sn, Option<u64>)],
+        now: Timestamp,
+    ) -> Result<Vec<NewLicence>, StorageError> {
+        let mut outcomes = vec![NewLicence::Created; licences.len()];
+        let mut left: Vec<usize> = (0..licences.len()).collect();
+        while !left.is_empty() {
+            let chunk = &left[..left.len().min(NEW_CODES)];
+            let mut transaction = Transaction::new();
+            for position in chunk {
+                for put in self.new_licence(&licences[*position], now)? {
+                    transaction.put(*position, put);
+                }
+            }
+            match transaction.commit(self.store).await? {
+                Transacted::Committed => {
+                    let done = chunk.len();
+                    left.drain(..done);
+                }
+                Transacted::Refused(refused) => {
+                    for (position, _) in refused {
+                        outcomes[position] = NewLicence::Taken;
+                    }
+                    left.retain(|position| outcomes[*position] == NewLicence::Created);
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn new_licence(&self, licence: &(Sn, Option<u64>), now: Timestamp) -> Result<[Put; 2], StorageError> {
+        let (sn, users_number) = licence;
+        let mut item: Item = keys::licence(self.app, sn);
+        item.insert("code".to_owned(), text(sn.as_str()));
+        item.insert("users".to_owned(), number(0));
+        item.insert("createdAt".to_owned(), number(now.as_millisecond()));
+        item.extend(users_number.map(|seats| ("usersNumber".to_owned(), number(seats))));
+        let put = |item| {
+            Put::builder()
                 .table_name(self.licences()?)
                 .set_item(Some(item))
                 .condition_expression("attribute_not_exists(pk)")
                 .build()
-                .map_err(StorageError::from_build)?;
-            transaction.put((), put);
-        }
-        Ok(match transaction.commit(self.store).await? {
-            Transacted::Committed => NewLicence::Created,
-            Transacted::Refused(_) => NewLicence::Taken,
-        })
+                .map_err(StorageError::from_build)
+        };
+        Ok([put(item)?, put(keys::licence_name(self.app, sn))?])
     }
 
     /// The licence code as of now.
