@@ -19,7 +19,7 @@ pub async fn link_in_bulk(world: &World, names: &[String]) {
     for ordinal in 0..names.len() {
         *blocks.entry(ordinal / 1_000).or_insert(0) += 1;
     }
-    let set = blocks.keys().map(|block| format!(", b{block} = :b{block}")).collect::<String>();
+    let set: Vec<_> = blocks.keys().map(|block| format!("b{block} = :b{block}")).collect();
     let values = blocks.iter().map(|(block, links)| (format!(":b{block}"), number(*links)));
     world
         .engine
@@ -28,7 +28,7 @@ pub async fn link_in_bulk(world: &World, names: &[String]) {
         .table_name(format!("{STACK}-Licences"))
         .key("pk", text("2#sn#S1"))
         .key("sk", text("sn"))
-        .update_expression(format!("SET #users = :users{set}"))
+        .update_expression(format!("SET #users = :users, {}", set.join(", ")))
         .expression_attribute_names("#users", "users")
         .set_expression_attribute_values(Some(values.collect()))
         .expression_attribute_values(":users", number(names.len() as u64))

@@ -3,6 +3,7 @@
 use shared::{
     app::{AppId, AppKey},
     bitkey::{Bitkey, BitkeyScope},
+    entropy::Entropy as _,
     secret::AppSecret,
     settings::Preset,
     storage::{NewApp, NewBitkey, Store},
@@ -50,8 +51,9 @@ impl Demo {
 
     /// The key that follows from the key file. Where two others took the places, the older one makes room.
     async fn ensure_bitkey(store: &Store, keys: &LocalKeys, id: AppId) -> Result<Bitkey, Failure> {
-        let [a, b, c, d, e, f, g, h, ..] = keys.derive("demo app bitkey id");
-        let bitkey = Bitkey::from_bytes([a, b, c, d, e, f, g, h], keys.derive("demo app bitkey"));
+        let mut key_id = [0; 8];
+        keys.stream("demo app bitkey id").fill(&mut key_id);
+        let bitkey = Bitkey::from_bytes(key_id, keys.derive("demo app bitkey"));
         if store.find_bitkey(bitkey.id()).await?.is_some() {
             return Ok(bitkey);
         }

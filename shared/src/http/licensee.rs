@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, HeaderValue, request::Parts},
 };
 
 use super::extract::scope;
@@ -98,7 +98,7 @@ impl FromRequestParts<Env> for RequestId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
-        if parts.headers.get_all(REQUEST_ID).iter().all(|value| value.is_empty()) {
+        if parts.headers.get_all(REQUEST_ID).iter().all(HeaderValue::is_empty) {
             return Ok(Self(None));
         }
         let id = only(&parts.headers, REQUEST_ID)

@@ -213,11 +213,19 @@ const LINK: [&str; 3] = [SK, ORDINAL, "user"];
 /// What a chunk came to.
 enum Chunk {
     Committed,
-    /// Nothing was done: these links stand differently, and so does the licence code if it is given.
+    /// Nothing was done: these links stand differently than was thought, and so may the licence code.
     Met {
         rows: Vec<(usize, Option<Row>)>,
-        licence: Option<Option<Licence>>,
+        licence: Met,
     },
+}
+
+/// What a chunk met of its licence code.
+enum Met {
+    /// What it should.
+    AsExpected,
+    Other(Licence),
+    Nothing,
 }
 
 #[derive(Clone, Copy)]
@@ -397,14 +405,16 @@ impl AppStore<'_> {
                     linked.extend(queue.drain(..done).map(|row| row.name));
                     tries_left = TRIES;
                 }
-                Ok(Chunk::Met { licence: Some(None), .. }) => return Ok(Linked::NoLicence),
+                Ok(Chunk::Met { licence: Met::Nothing, .. }) => return Ok(Linked::NoLicence),
                 Ok(Chunk::Met { .. }) if tries_left == 0 => {
                     failure = Some(StorageError::Unavailable("the licence code is too busy".into()));
                     break;
                 }
                 Ok(Chunk::Met { rows, licence: now }) => {
                     tries_left -= 1;
-                    licence = now.flatten().unwrap_or(licence);
+                    if let Met::Other(now) = now {
+                        licence = now;
+                    }
                     // Somebody else linked them meanwhile.
                     let there: HashSet<_> = rows.iter().map(|(position, _)| queue[*position].name.clone()).collect();
                     queue.retain(|row| !there.contains(&row.name));
@@ -444,7 +454,7 @@ impl AppStore<'_> {
                     gone.extend(queue.drain(..done).map(|row| row.name));
                     tries_left = TRIES;
                 }
-                Ok(Chunk::Met { licence: Some(None), .. }) => return Ok(Unlinked::NoLicence),
+                Ok(Chunk::Met { licence: Met::Nothing, .. }) => return Ok(Unlinked::NoLicence),
                 Ok(Chunk::Met { .. }) if tries_left == 0 => {
                     failure = Some(StorageError::Unavailable("the licence code is too busy".into()));
                     break;
@@ -667,10 +677,15 @@ impl AppStore<'_> {
             Transacted::Committed => return Ok(Chunk::Committed),
             Transacted::Refused(refused) => refused,
         };
-        let (mut rows, mut licence) = (Vec::new(), None);
+        let (mut rows, mut licence) = (Vec::new(), Met::AsExpected);
         for (step, there) in refused {
             match step {
-                Step::Licence => licence = Some(there.as_ref().map(Licence::read).transpose()?),
+                Step::Licence => {
+                    licence = match there {
+                        Some(there) => Met::Other(Licence::read(&there)?),
+                        None => Met::Nothing,
+                    }
+                }
                 Step::Link(position) => rows.push((position, there.map(Row::read).transpose()?)),
             }
         }

@@ -79,10 +79,7 @@ impl AppStore<'_> {
             .return_values_on_condition_check_failure(AllOld)
             .send()
             .await;
-        let error = match sent {
-            Ok(_) => return Ok(Begun::First(claim)),
-            Err(error) => error,
-        };
+        let Err(error) = sent else { return Ok(Begun::First(claim)) };
         let there = match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => refused.item.clone(),
             _ => return Err(StorageError::from_sdk(error)),
