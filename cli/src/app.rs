@@ -49,7 +49,7 @@ pub(crate) enum AppCommand {
 pub(crate) struct Which {
     /// The app's number
     #[arg(long = "app", value_name = "ID", value_parser = parse_app_id)]
-    id: AppId,
+    pub(crate) id: AppId,
 }
 
 pub(crate) fn parse_app_id(text: &str) -> Result<AppId, String> {
@@ -123,7 +123,7 @@ async fn create(store: &Store, name: String, preset: PresetArg) -> Result<Value,
     }
 }
 
-async fn load(store: &Store, which: &Which) -> Result<AppRecord, Failure> {
+pub(crate) async fn load(store: &Store, which: &Which) -> Result<AppRecord, Failure> {
     store.load_app(which.id).await?.ok_or_else(|| Failure::new(format!("there is no app {}", which.id)))
 }
 

@@ -1,12 +1,14 @@
 //! `tessera`: the local all-in-one server, and the operator's tool.
 
 mod app;
+mod bitkey;
 mod connection;
 mod dev;
 mod failure;
 mod key;
 mod output;
 mod price_table;
+mod sn;
 mod user;
 
 use clap::{Args, Parser, Subcommand};
@@ -40,6 +42,10 @@ enum Command {
     },
     /// Credit and deduct points
     User(OperatorArgs<user::UserCommand>),
+    /// Issue, list and revoke the keys of vendors' back offices
+    Bitkey(OperatorArgs<bitkey::BitkeyCommand>),
+    /// Create, list and change licence codes
+    Sn(OperatorArgs<sn::SnCommand>),
 }
 
 /// What every operator's command takes.
@@ -62,6 +68,8 @@ async fn main() -> std::process::ExitCode {
             key::run(command).await.map(|result| output.print(&result))
         }
         Cli { command: Some(Command::User(args)), .. } => operate(args, user::run).await,
+        Cli { command: Some(Command::Bitkey(args)), .. } => operate(args, bitkey::run).await,
+        Cli { command: Some(Command::Sn(args)), .. } => operate(args, sn::run).await,
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -29,7 +29,7 @@ fn the_seven_tables_are_there() -> Result {
             ("CODES_TABLE", "Codes", 1, 0),
             ("CONSENTS_TABLE", "Consents", 2, 0),
             ("POINTS_TABLE", "Points", 2, 0),
-            ("LICENCES_TABLE", "Licences", 2, 0),
+            ("LICENCES_TABLE", "Licences", 2, 1),
         ]
     );
     Ok(())
@@ -82,8 +82,12 @@ fn no_two_functions_claim_one_route_and_one_claims_the_rest() -> Result {
 
 #[test]
 fn every_route_has_the_spellings_that_clients_send() -> Result {
-    let spellings =
-        [("/api/AppUsers/", "/api/appUsers/"), ("/api/OAuth/", "/api/oauth/"), ("/api/Apps/", "/api/apps/")];
+    let spellings = [
+        ("/api/AppUsers/", "/api/appUsers/"),
+        ("/api/OAuth/", "/api/oauth/"),
+        ("/api/Apps/", "/api/apps/"),
+        ("/sns/", "/bitanswer/api/sns/"),
+    ];
     for function in Template::bundled()?.functions() {
         for event in &function.events {
             let Event::Route { method, path } = event else {

@@ -53,6 +53,11 @@ pub fn stored_date_time(milliseconds: i64, zone: &TimeZone) -> String {
     local_date_time(Timestamp::from_millisecond(milliseconds).unwrap_or_default(), zone)
 }
 
+/// A stored time's date as licence clients read it, `yyyy-MM-dd`.
+pub fn stored_date(milliseconds: i64, zone: &TimeZone) -> String {
+    local_day(Timestamp::from_millisecond(milliseconds).unwrap_or_default(), zone)
+}
+
 /// A date and time as 2.0 clients read it: RFC 3339 with the offset of the deployment's time zone.
 pub fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()

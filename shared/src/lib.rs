@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod binding;
+pub mod bitkey;
 pub mod clock;
 pub mod config;
 pub mod consent;
@@ -16,6 +17,8 @@ pub mod hash_key;
 pub mod http;
 pub mod jwt;
 pub mod lambda;
+pub mod licence;
+pub mod name_filter;
 pub mod password;
 pub mod points;
 pub mod redirect;

@@ -35,6 +35,8 @@ pub enum Fault {
     Conflict,
     /// The call is done and its answer lost.
     AnswerLost,
+    /// Half of the keys are read and the others left over. Only batches can meet it.
+    LeftOver,
 }
 
 /// A call as it was made.
@@ -118,6 +120,17 @@ impl Engine {
         std::mem::take(&mut *self.0.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The capacity units of a call that reads, by the rules by which DynamoDB bills: the call is made once more.
+    pub async fn read_units(&self, call: &Call) -> f64 {
+        let mut input = call.input.clone();
+        input["ReturnConsumedCapacity"] = "TOTAL".into();
+        let (_, answer) = self.done(&call.operation, input.to_string()).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+        let capacity = &answer["ConsumedCapacity"];
+        let tables = capacity.as_array().cloned().unwrap_or_else(|| vec![capacity.clone()]);
+        tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum()
+    }
+
     /// Spoils the calls to come, in order; `None` lets one through.
     pub fn spoil(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
@@ -170,13 +183,36 @@ impl Engine {
             Some(Fault::Throttled) => (400, error("ThrottlingException")),
             Some(Fault::InternalError) => (500, error("InternalServerError")),
             Some(Fault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
-            Some(Fault::Conflict) | None => self.done(&operation, body).await,
+            Some(Fault::LeftOver) if operation == "BatchGetItem" => self.half_done(&body).await,
+            Some(Fault::Conflict | Fault::LeftOver) | None => self.done(&operation, body).await,
             Some(Fault::AnswerLost) => {
                 self.done(&operation, body).await;
                 (500, error("InternalServerError"))
             }
         };
         HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::from(body))
+    }
+
+    /// Reads half of each table's keys; of a single one, none.
+    async fn half_done(&self, body: &str) -> (u16, String) {
+        let mut input: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        let mut left_over = serde_json::json!({});
+        let mut is_empty = true;
+        for (table, request) in input["RequestItems"].as_object_mut().into_iter().flatten() {
+            let keys = request["Keys"].as_array_mut().expect("keys");
+            let rest = keys.split_off(keys.len() / 2);
+            is_empty &= keys.is_empty();
+            left_over[table] = request.clone();
+            left_over[table]["Keys"] = rest.into();
+        }
+        let (status, answer) = if is_empty {
+            (200, r#"{"Responses":{}}"#.to_owned())
+        } else {
+            self.done("BatchGetItem", input.to_string()).await
+        };
+        let mut answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+        answer["UnprocessedKeys"] = left_over;
+        (status, answer.to_string())
     }
 
     /// Has the call done.

@@ -5,6 +5,7 @@
 //! The SDK's HTTP connector is where tests look at calls, inject faults and let requests interleave ([`engine`]).
 
 pub mod authenticator;
+pub mod bulk;
 pub mod client;
 pub mod engine;
 pub mod inputs;

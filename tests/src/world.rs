@@ -70,6 +70,7 @@ pub fn groups() -> Vec<(&'static str, Routes)> {
     vec![
         ("accounts", accounts::routes()),
         ("external-accounts", external_accounts::routes()),
+        ("licences", licences::routes()),
         ("oauth", oauth::routes()),
         ("points", points::routes()),
         ("profile", profile::routes()),

@@ -62,6 +62,7 @@ pub(crate) fn routes() -> Routes {
     [
         accounts::routes(),
         external_accounts::routes(),
+        licences::routes(),
         oauth::routes(),
         points::routes(),
         profile::routes(),
@@ -172,7 +173,7 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
         let line = json!({
             "baseUrl": base_url,
             "dynamodbUrl": dynamodb_url,
-            "demoApp": {"appId": demo.id, "appKey": demo.key, "appSecret": demo.secret.expose()},
+            "demoApp": {"appId": demo.id, "appKey": demo.key, "appSecret": demo.secret.expose(), "bitkey": demo.bitkey.expose()},
         });
         println!("{line}");
     } else {
@@ -183,7 +184,8 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
              \x20 API       {base_url}\n\
              \x20 DynamoDB  {dynamodb_url}\n\
              \x20 Demo app  appId {}, appKey {}\n\
-             \x20           appSecret {}\n\n\
+             \x20           appSecret {}\n\
+             \x20           bitkey    {}\n\n\
              Sign somebody up:\n\n\
              \x20 curl -s {base_url}/api/AppUsers/{}/SignUp -H 'content-type: application/json' \
              -d '{{\"userName\":\"{user_name}\",\"pwd\":\"correct horse battery\"}}'\n\n\
@@ -191,6 +193,7 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
             demo.id,
             demo.key.as_str(),
             demo.secret.expose(),
+            demo.bitkey.expose(),
             demo.id,
         );
     }

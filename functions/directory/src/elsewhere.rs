@@ -26,4 +26,10 @@ pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Put, "/ExternalAccount/{appKey}/{id}"),
     (Get, "/User/{appKey}/TwoFactorAuth"),
     (Put, "/User/{appKey}/TwoFactorAuth"),
+    (Delete, "/sns/{sn}/users"),
+    (Get, "/sns/{sn}/users"),
+    (Post, "/sns/{sn}/users"),
+    (Post, "/sns/{sn}/users/data"),
+    (Post, "/sns/{sn}/users/user/{name}"),
+    (Delete, "/sns/{sn}/users/{name}"),
 ];

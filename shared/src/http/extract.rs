@@ -21,7 +21,7 @@ use crate::{
 
 const APP_SECRET: &str = "x-app-secret";
 
-fn scope(parts: &Parts) -> Result<Arc<Scope>, ApiError> {
+pub(super) fn scope(parts: &Parts) -> Result<Arc<Scope>, ApiError> {
     parts.extensions.get().cloned().ok_or_else(|| ApiError::internal("a handler was called without its scope"))
 }
 

@@ -6,6 +6,7 @@ mod envelope;
 mod extract;
 mod fields;
 mod json;
+mod licensee;
 mod query;
 mod route;
 mod scope;
@@ -17,6 +18,7 @@ pub use self::{
     extract::{App, Caller, Ctx, ProfileOwner, RechargeProof, RecordId, SentAppSecret, UnionIdProof},
     fields::{Command, Field, Fields, Refusal},
     json::Json,
+    licensee::{LicencePath, LicenceWriter, Licensee, RequestId},
     query::Query,
     route::{Access, Method, Route, Routes},
     scope::ClientAddress,

@@ -71,7 +71,6 @@ impl Scope {
     }
 
     /// For requests whose app another credential than the path decides.
-    #[expect(dead_code, reason = "the licence calls use it")]
     pub(super) fn set_app(&self, app: Arc<AppRecord>) {
         // Set twice only if two extractors decide, and then both decided the same.
         let _ = self.app.set(app);

@@ -4,6 +4,8 @@
 //! |---|---|---|---|---|
 //! | Apps | `app#{app}` | `app` | the app and its settings | every request (cached) |
 //! | Apps | `key#{appKey}` | `app` | the number of the app with this key | 2.0 requests (cached) |
+//! | Apps | `bitkey#{id}` | `app` | a bitkey: its hash, its app, what it may do | every licence call |
+//! | Apps | `app#{app}` | `bitkey#{place}` | which bitkey is in this place | the operator's command line |
 //! | Apps | `apps` | `next` | the number that the next app gets | the operator's command line |
 //! | Users | `{app}#user#{user}` | | the user | every bearer request, every sign-in |
 //! | Users | `{app}#name#{canonical name}` | | who holds the user name | sign-in by password |
@@ -21,7 +23,11 @@
 //! | Points | `{app}#{user}` | `all#{ordinal}` | a row of the user's ledger | the user's list |
 //! | Points | `{app}#{user}` | `in#{ordinal}`, `out#{ordinal}` | the same row among those of its kind | the user's list by type |
 //! | Points | `{app}#order#{order}` | `order` | for whom and for what price an order was credited | recharging |
-//! | Licences | `{app}#{n}:{sn}` | `{kind}#…` | the licence code and the users linked to it | the licence calls |
+//! | Codes | `{app}#request#{hash}` | | a licence write that may be repeated, and its answer | licence writes with a request id |
+//! | Licences | `{app}#sns` | `{sn}` | that there is this licence code | the operator's command line |
+//! | Licences | `{app}#sn#{sn}` | `sn` | the licence code, its seats, how many links each block of ordinals has | every licence call |
+//! | Licences | `{app}#sn#{sn}` | `next` | how many ordinals were given out | linking |
+//! | Licences | `{app}#sn#{sn}` | `link#{user name}` | a user who is linked, with an ordinal | searches; lists, through the index [`BY_ORDER`] |
 //!
 //! Client text stands last in its key, or behind its own length, so that no text can forge the end of a part. Texts
 //! that would be secrets or personal data in a throwaway table are replaced by keyed hashes ([`KeyedHash`]).
@@ -34,9 +40,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     app::{AppId, AppKey},
     binding::BindingId,
+    bitkey::BitkeyId,
     consent::ConsentId,
     entropy::hex,
     hash_key::KeyedHash,
+    licence::Sn,
     points::LedgerKind,
     secret::AuthorizationCode,
     text::{ExternalId, OrderId},
@@ -52,6 +60,11 @@ pub const PK: &str = "pk";
 pub const SK: &str = "sk";
 /// When a row may be swept, in seconds since 1970. Reads compare times themselves: sweeping is only tidying up.
 pub const EXPIRES: &str = "expires";
+
+/// The index of the links of a licence code by their [`ORDINAL`].
+pub const BY_ORDER: &str = "by-order";
+/// Where a link stands in the order of linking.
+pub const ORDINAL: &str = "ordinal";
 
 /// The tables, each with the variable that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +126,19 @@ pub fn app_key(key: &AppKey) -> Key {
 pub fn app_counter() -> Key {
     pair("apps".to_owned(), "next".to_owned())
 }
+
+/// Apps: a bitkey.
+pub fn bitkey(id: &BitkeyId) -> Key {
+    pair(format!("bitkey#{}", id.as_str()), "app".to_owned())
+}
+
+/// Apps: one of the places that an app has for its bitkeys.
+pub fn bitkey_place(app: AppId, place: &str) -> Key {
+    pair(format!("app#{app}"), format!("{BITKEY_PLACES}{place}"))
+}
+
+/// What the sort keys of an app's places for bitkeys begin with.
+pub const BITKEY_PLACES: &str = "bitkey#";
 
 /// Users: a user.
 pub fn user(app: AppId, user: UserId) -> Key {
@@ -211,6 +237,46 @@ pub fn ledger_row(app: AppId, user: UserId, kind: LedgerKind, ordinal: u64) -> K
 pub fn order(app: AppId, order: &OrderId) -> Key {
     pair(format!("{app}#order#{order}"), "order".to_owned())
 }
+
+/// Codes: a licence write that its client may repeat, by the digest of what names it.
+pub fn request(app: AppId, digest: &str) -> Key {
+    single(format!("{app}#request#{digest}"))
+}
+
+/// Licences: the partition that names an app's licence codes.
+pub fn licence_names(app: AppId) -> String {
+    format!("{app}#sns")
+}
+
+/// Licences: the entry of a licence code among its app's.
+pub fn licence_name(app: AppId, sn: &Sn) -> Key {
+    pair(licence_names(app), sn.canonical().to_owned())
+}
+
+/// Licences: the partition of a licence code.
+pub fn licence_partition(app: AppId, sn: &Sn) -> String {
+    format!("{app}#sn#{}", sn.canonical())
+}
+
+/// Licences: a licence code.
+pub fn licence(app: AppId, sn: &Sn) -> Key {
+    pair(licence_partition(app, sn), "sn".to_owned())
+}
+
+/// Licences: how many ordinals a licence code gave out.
+pub fn next_ordinal(app: AppId, sn: &Sn) -> Key {
+    pair(licence_partition(app, sn), "next".to_owned())
+}
+
+/// Licences: a user who is linked to a licence code.
+pub fn link(app: AppId, sn: &Sn, user_name: &str) -> Key {
+    pair(licence_partition(app, sn), format!("{LINKS}{user_name}"))
+}
+
+/// What the sort keys of links begin with.
+pub const LINKS: &str = "link#";
+/// The first sort key behind all links.
+pub const BEHIND_LINKS: &str = "link$";
 
 /// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which any household has all of.
 fn network(address: IpAddr) -> String {

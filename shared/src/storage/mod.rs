@@ -5,12 +5,16 @@
 //! its tenant cannot be written.
 
 mod apps;
+mod batch;
 mod bindings;
+mod bitkeys;
 mod error;
 pub mod keys;
+mod licences;
 mod oauth;
 mod password_budget;
 mod points;
+mod requests;
 mod sign_up;
 mod transaction;
 mod two_factor;
@@ -28,11 +32,14 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::{
     apps::{NewApp, SavedApp, SettingsCache},
     bindings::{BindingChange, BindingChanged, Bound, Identity},
+    bitkeys::{NewBitkey, Revoked},
     error::StorageError,
     keys::Table,
+    licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
     oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
     points::{LedgerPage, OrderState, Posted},
+    requests::{Begun, Claim},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
     two_factor::{Enrolled, Factor, FactorAttempt, FactorChange},
     users::{Change, ProfileChange},

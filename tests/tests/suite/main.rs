@@ -9,6 +9,7 @@ mod directory;
 mod docs;
 mod external_accounts;
 mod faults;
+mod licences;
 mod oauth;
 mod points;
 mod probe;

@@ -1,0 +1,24 @@
+//! Licence codes and their users, for vendors' back offices. Knows bitkeys and no tokens.
+
+mod link;
+mod link_batch;
+mod list;
+mod names;
+mod page;
+mod search;
+mod unlink;
+mod unlink_batch;
+mod write;
+
+use shared::http::Routes;
+
+/// The group's endpoints.
+pub fn routes() -> Routes {
+    Routes::new()
+        .add(list::ROUTE, list::handle)
+        .add(link_batch::ROUTE, link_batch::handle)
+        .add(unlink_batch::ROUTE, unlink_batch::handle)
+        .add(search::ROUTE, search::handle)
+        .add(link::ROUTE, link::handle)
+        .add(unlink::ROUTE, unlink::handle)
+}

@@ -1,0 +1,149 @@
+//! Writes that a client may repeat: the first one's answer is kept for a day, and given to the others.
+
+use aws_lc_rs::digest;
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure::AllOld};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AppStore, StorageError, Updated, item,
+    keys::{self, EXPIRES, Table},
+    number, read, text, update,
+};
+use crate::entropy::hex;
+
+/// How long an answer is kept, in seconds.
+const KEPT: i64 = 24 * 3_600;
+/// After so many seconds a request that has no answer yet will never have one: no function runs that long.
+const LEASE: i64 = 30;
+
+/// What a repeatable request meets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is the first: work, then finish or release the claim.
+    First(Claim),
+    /// It was done before, with this answer.
+    Answered(String),
+    /// It is being worked on.
+    InProgress,
+    /// The same id came with another request before.
+    Conflict,
+}
+
+/// The right to work on a repeatable request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    digest: String,
+    token: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    fingerprint: String,
+    token: String,
+    lease_until: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+    expires: i64,
+}
+
+impl AppStore<'_> {
+    /// Claims a request. `id` are the parts that name it, `content` those that say what is asked for.
+    pub async fn begin_request(&self, id: &[&str], content: &[&str], now: Timestamp) -> Result<Begun, StorageError> {
+        let claim = Claim { digest: digest_of(id), token: self.store.entropy.hex::<8>() };
+        let now = now.as_second();
+        let record = Record {
+            fingerprint: digest_of(content),
+            token: claim.token.clone(),
+            lease_until: now + LEASE,
+            answer: None,
+            expires: now + KEPT,
+        };
+        let sent = self
+            .store
+            .db
+            .put_item()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_item(Some(item(keys::request(self.app, &claim.digest), &record)?))
+            .condition_expression(
+                "attribute_not_exists(pk) OR #expires <= :now \
+                 OR (attribute_not_exists(#answer) AND #lease <= :now AND #fingerprint = :fingerprint)",
+            )
+            .expression_attribute_names("#expires", EXPIRES)
+            .expression_attribute_names("#answer", "answer")
+            .expression_attribute_names("#lease", "leaseUntil")
+            .expression_attribute_names("#fingerprint", "fingerprint")
+            .expression_attribute_values(":now", number(now))
+            .expression_attribute_values(":fingerprint", text(&record.fingerprint))
+            .return_values_on_condition_check_failure(AllOld)
+            .send()
+            .await;
+        let Err(error) = sent else { return Ok(Begun::First(claim)) };
+        let there = match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refused)) => refused.item.clone(),
+            _ => return Err(StorageError::from_sdk(error)),
+        };
+        let there: Record = match there {
+            Some(item) => read(item)?,
+            // Released since.
+            None => return Ok(Begun::InProgress),
+        };
+        Ok(match there.answer {
+            _ if there.fingerprint != record.fingerprint => Begun::Conflict,
+            Some(answer) => Begun::Answered(answer),
+            // The SDK repeats a put whose answer was lost: then this is our own.
+            None if there.token == claim.token => Begun::First(claim),
+            None => Begun::InProgress,
+        })
+    }
+
+    /// Keeps the answer for those who repeat the request.
+    pub async fn finish_request(&self, claim: &Claim, answer: &str) -> Result<(), StorageError> {
+        let call = self
+            .store
+            .db
+            .update_item()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_key(Some(keys::request(self.app, &claim.digest)))
+            .update_expression("SET #answer = :answer")
+            .condition_expression("#token = :token")
+            .expression_attribute_names("#answer", "answer")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_values(":answer", text(answer))
+            .expression_attribute_values(":token", text(&claim.token));
+        // Refused when somebody took over after the lease: then theirs is the answer that is kept.
+        match update(call).await? {
+            Updated::Done(_) | Updated::Refused(_) => Ok(()),
+        }
+    }
+
+    /// Gives the claim back, so that the request can be repeated as if it never came.
+    pub async fn release_request(&self, claim: &Claim) -> Result<(), StorageError> {
+        let call = self
+            .store
+            .db
+            .update_item()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_key(Some(keys::request(self.app, &claim.digest)))
+            .update_expression("SET #lease = :over")
+            .condition_expression("#token = :token")
+            .expression_attribute_names("#lease", "leaseUntil")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_values(":over", number(0))
+            .expression_attribute_values(":token", text(&claim.token));
+        match update(call).await? {
+            Updated::Done(_) | Updated::Refused(_) => Ok(()),
+        }
+    }
+}
+
+/// A digest of the parts, which their lengths keep apart.
+fn digest_of(parts: &[&str]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    hex(context.finish().as_ref())
+}
