@@ -4,7 +4,9 @@ use std::{ops::Deref, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use crate::{clock::Clock, entropy::Entropy, jwt::Tokens, password::PasswordHasher, storage::Store};
+use crate::{
+    clock::Clock, entropy::Entropy, jwt::Tokens, limits::Limits, password::PasswordHasher, storage::Store,
+};
 
 /// The parts of a running function, cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,6 +27,10 @@ pub struct Parts {
     pub tokens: Tokens,
     /// The zone of the dates that v1 clients read.
     pub time_zone: TimeZone,
+    /// How much one client address may do.
+    pub limits: Limits,
+    /// Where WeChat's API is, without a slash at the end.
+    pub wechat_url: String,
 }
 
 impl Env {

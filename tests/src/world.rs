@@ -11,6 +11,7 @@ use shared::{
     hash_key::KeyedHash,
     http::{Routes, Service, app},
     jwt::{Issuer, KeyRing, SigningKeySet, Tokens},
+    limits::Limits,
     password::PasswordHasher,
     secret::AppSecret,
     settings::{Language, Preset, Settings},
@@ -29,6 +30,9 @@ pub const STACK: &str = "test";
 pub const URL: &str = "https://id.test/";
 /// The time at which every test begins.
 pub const START: &str = "2026-03-01T04:00:00Z";
+
+/// An address where nothing answers.
+const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// An app as its operator knows it.
 #[derive(Clone, Debug)]
@@ -67,7 +71,9 @@ pub struct World {
 
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    [accounts::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), profile::routes(), qr_sign_in::routes(), wechat::routes(), directory::routes()]
+        .into_iter()
+        .fold(Routes::new(), Routes::merge)
 }
 
 impl World {
@@ -78,6 +84,15 @@ impl World {
 
     /// A fresh deployment of some endpoints only.
     pub async fn with_routes(routes: Routes) -> Self {
+        Self::build(routes, NOWHERE).await
+    }
+
+    /// A fresh deployment that finds WeChat at this address.
+    pub async fn with_wechat(url: &str) -> Self {
+        Self::build(routes(), url).await
+    }
+
+    async fn build(routes: Routes, wechat_url: &str) -> Self {
         let engine = Engine::new();
         let template = infra::Template::bundled().expect("the template can be read");
         infra::create_tables(&engine.client(), &template, STACK).await.expect("tables can be created");
@@ -96,6 +111,8 @@ impl World {
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(ring, issuer),
             time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
+            limits: Limits::default(),
+            wechat_url: wechat_url.to_owned(),
         });
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;
         let strict = create_app(&env, 3, "Strict", Preset::Strict).await;

@@ -8,8 +8,13 @@ use shared::http::Method::{self, Get, Post, Put};
 pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Get, "/api/AppUsers/{appId}/Profile"),
     (Put, "/api/AppUsers/{appId}/Profile"),
+    (Post, "/api/AppUsers/{appId}/QRCodePreSignIn"),
+    (Post, "/api/AppUsers/{appId}/QRCodeScan"),
+    (Post, "/api/AppUsers/{appId}/QRCodeSignIn"),
+    (Post, "/api/AppUsers/{appId}/QRCodeSignUp"),
     (Post, "/api/AppUsers/{appId}/SignIn"),
     (Post, "/api/AppUsers/{appId}/SignUp"),
     (Post, "/api/AppUsers/{appId}/UnionIDSignIn"),
     (Post, "/api/AppUsers/{appId}/UnionIDSignUp"),
+    (Post, "/api/Wechat/{appId}/WXACodeGet"),
 ];

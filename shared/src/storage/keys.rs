@@ -13,6 +13,8 @@
 //! | Bindings | `{app}#{user}` | `{binding}` | an external account of the user | the user's list |
 //! | Codes | `{app}#password#{hash}` | | failed passwords for a name that nobody holds | sign-in by password |
 //! | Codes | `{app}#signups#{hash}#{hour}` | | users created from one address in one hour | sign-up |
+//! | Codes | `{app}#qr#{hash}` | | a page that waits for a phone | QR sign-in: each poll is one read of it |
+//! | Codes | `ip#{kind}#{hash}#{window}` | | what one address did in one window of time, over all apps | what is limited per address |
 //! | Consents | `{app}#{user}` | `{consent}` | what the user allowed | OAuth bearer requests |
 //! | Points | `{app}#{user}` | `{ordinal}` | a row of the user's ledger | the user's list |
 //! | Licences | `{app}#{n}:{sn}` | `{kind}#…` | the licence code and the users linked to it | the licence calls |
@@ -27,6 +29,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     app::{AppId, AppKey},
     hash_key::KeyedHash,
+    sign_in_key::SignInKey,
     text::ExternalId,
     user::UserId,
 };
@@ -126,6 +129,16 @@ pub fn unknown_name_budget(app: AppId, hash: &KeyedHash, canonical: &str) -> Key
 /// Codes: users created from one address in one hour, counted from 1970.
 pub fn sign_ups_from(app: AppId, hash: &KeyedHash, address: IpAddr, hour: i64) -> Key {
     single(format!("{app}#signups#{}#{hour}", hash.of(&["ip", &network(address)])))
+}
+
+/// Codes: the QR sign-in with this key. Whoever holds the key can act for the page or the phone, hence the hash.
+pub fn qr_sign_in(app: AppId, hash: &KeyedHash, key: SignInKey) -> Key {
+    single(format!("{app}#qr#{}", hash.of(&["qr", &app.to_string(), &key.to_string()])))
+}
+
+/// Codes: what one address did in one window of time, counted from 1970, over all apps.
+pub fn ip_budget(hash: &KeyedHash, kind: &str, address: IpAddr, window: i64) -> Key {
+    single(format!("ip#{kind}#{}#{window}", hash.of(&["ip", &network(address)])))
 }
 
 /// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which any household has all of.

@@ -6,8 +6,10 @@
 
 mod apps;
 mod error;
+mod ip_budget;
 pub mod keys;
 mod password_budget;
+mod qr_sign_ins;
 mod sign_up;
 mod transaction;
 mod users;
@@ -24,8 +26,13 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::{
     apps::{NewApp, SettingsCache},
     error::StorageError,
+    ip_budget::{IpBudget, IpCharge},
     keys::Table,
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    qr_sign_ins::{
+        Confirmation, ConfirmedSignIn, NewQrSignIn, OpenedSignIn, PolledSignIn, QR_WAIT_SECONDS, ScanToConfirm,
+        ScannedPage, ScannedSignIn, TakenSignIn,
+    },
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
     users::{Change, ProfileChange},
 };
