@@ -196,3 +196,16 @@ impl From<Refusal> for WeChatError {
         Self::Refused { code, message: message.chars().take(200).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_error_carries_the_access_token() {
+        // Nothing answers there.
+        let error = WeChat::default().draw("http://127.0.0.1:9", "an-access-token", "a", 430).await.err().unwrap();
+        let text = format!("{error} {error:?}");
+        assert!(text.starts_with("WeChat does not answer") && !text.contains("an-access-token"), "{text}");
+    }
+}

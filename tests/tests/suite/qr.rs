@@ -23,7 +23,7 @@ fn claims(token: &str) -> Value {
 /// What a page and its phone hold of one sign-in.
 #[derive(Clone, Debug)]
 pub(crate) struct Ticket {
-    app: u32,
+    pub(crate) app: u32,
     pub(crate) key: Value,
     pub(crate) poll_secret: Value,
     pub(crate) scan_nonce: Value,

@@ -13,6 +13,9 @@ const PAGE: &str = "pages/login/index?appId=2&signinKey=1234567890123";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const JPEG: &[u8] = b"\xff\xd8\xff\xe0 a picture";
 
+/// Pixels in a row of a module, for the scanner.
+const SCALE: usize = 4;
+
 /// The text of a QR code, read from the drawing as a scanner would.
 fn scanned(svg: &str) -> String {
     let between = |text: &str, from: &str, to: &str| {
@@ -29,7 +32,6 @@ fn scanned(svg: &str) -> String {
         let length: usize = length.split_once('v').unwrap().0.parse().unwrap();
         dark[y * side + x..y * side + x + length].fill(true);
     }
-    const SCALE: usize = 4;
     let mut image = rqrr::PreparedImage::prepare_from_greyscale(side * SCALE, side * SCALE, |x, y| {
         if dark[y / SCALE * side + x / SCALE] { 0 } else { 255 }
     });
