@@ -4,9 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use crate::{
-    clock::Clock, entropy::Entropy, jwt::Tokens, limits::Limits, password::PasswordHasher, storage::Store,
-};
+use crate::{clock::Clock, entropy::Entropy, jwt::Tokens, limits::Limits, password::PasswordHasher, storage::Store};
 
 /// The parts of a running function, cheap to clone.
 #[derive(Clone, Debug)]

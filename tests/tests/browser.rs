@@ -26,7 +26,8 @@ async fn a_phone_signs_a_page_in_before_our_eyes() {
     assert_eq!(page.text("h1:not([hidden])").await, "Sign in with your phone");
     assert_eq!(page.text("#status").await, "Scan the code to sign in.");
     let code = page.scan("#code").await;
-    let key = code.strip_prefix("demo/phone?appId=2&signinKey=").expect("the code leads to the phone's page").to_owned();
+    let key =
+        code.strip_prefix("demo/phone?appId=2&signinKey=").expect("the code leads to the phone's page").to_owned();
     assert_eq!(key.len(), 13, "{key}");
     let link = page.run("return document.getElementById('phone').href", json!([])).await;
     assert_eq!(link, format!("{}/demo/phone?signinKey={key}", server.url));
@@ -270,9 +271,14 @@ impl Browser {
             return Array.from({ length: 480 * 480 }, (_, pixel) => data[4 * pixel] < 128 ? 1 : 0).join('');";
         let pixels = self.run(script, json!([selector])).await;
         let pixels = pixels.as_str().expect("pixels").as_bytes();
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(480, 480, |x, y| {
-            if pixels[y * 480 + x] == b'1' { 0 } else { 255 }
-        });
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(
+                480,
+                480,
+                |x, y| {
+                    if pixels[y * 480 + x] == b'1' { 0 } else { 255 }
+                },
+            );
         let grids = image.detect_grids();
         assert_eq!(grids.len(), 1, "one code is on the page");
         grids[0].decode().expect("the code can be read").1

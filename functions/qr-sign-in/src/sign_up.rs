@@ -30,8 +30,7 @@ pub(crate) async fn handle(
     let store = env.store.app(app.app_id);
     let QrCodeSignUp { sign_in_key, scan_nonce, second_factor, account } = command;
     // Looked at before anybody is asked for a second factor or signs up; decided by the write at the end.
-    let scan =
-        store.find_scan(sign_in_key, scan_nonce.as_ref(), ctx.now).await?.ok_or(ErrorCode::QrUnusable)?;
+    let scan = store.find_scan(sign_in_key, scan_nonce.as_ref(), ctx.now).await?.ok_or(ErrorCode::QrUnusable)?;
     let holder = find_holder(&env, &app, &account.external_id).await?;
     if let Some(confirmed_by) = scan.confirmed_by
         && holder.as_ref().is_none_or(|user| user.id != confirmed_by)
@@ -66,9 +65,7 @@ async fn create(
 ) -> Result<Admitted, ApiError> {
     let external_id = account.external_id.clone();
     let request = sign_up::SignUp {
-        name: account
-            .user_name
-            .map_or_else(|| Name::Default(external_id.union_id.as_str().to_owned()), Name::Chosen),
+        name: account.user_name.map_or_else(|| Name::Default(external_id.union_id.as_str().to_owned()), Name::Chosen),
         password: chosen_password(app, account.password),
         external_id: Some(account.external_id),
         group: account.group,

@@ -54,12 +54,7 @@ impl IpBudget {
 impl Store {
     /// Counts one request of an address, unless its budget is used up. An answer that is lost on the way makes the SDK
     /// ask again, and then one request counts twice: a limit may be that strict.
-    pub async fn charge_ip(
-        &self,
-        budget: IpBudget,
-        address: IpAddr,
-        now: Timestamp,
-    ) -> Result<IpCharge, StorageError> {
+    pub async fn charge_ip(&self, budget: IpBudget, address: IpAddr, now: Timestamp) -> Result<IpCharge, StorageError> {
         let call = self
             .db
             .update_item()

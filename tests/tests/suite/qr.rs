@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use shared::{
-    clock::Clock as _,
     entropy::Entropy,
     sign_in_key::SignInKey,
     storage::{NewQrSignIn, OpenedSignIn, QR_WAIT_SECONDS, Table},

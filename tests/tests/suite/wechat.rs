@@ -97,9 +97,7 @@ impl WeChat {
         Mock::given(method("POST"))
             .and(path("/cgi-bin/stable_token"))
             .and(body_json(json!({"grant_type": "client_credential", "appid": "wx12", "secret": SECRET})))
-            .respond_with(
-                ResponseTemplate::new(200).set_body_json(json!({"access_token": token, "expires_in": 7_200})),
-            )
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"access_token": token, "expires_in": 7_200})))
             .up_to_n_times(times)
             .expect(times)
             .mount(&self.server)
@@ -238,7 +236,10 @@ async fn un_20_whatever_else_wechat_answers_is_unavailable_and_tells_nothing() {
         wechat.answers("an-access-token", answer.clone(), 1).await;
         let refused = wechat.code().await;
         refused.refused(503, 503, "unavailable");
-        assert_eq!((refused.header("retry-after"), refused.header("content-type")), ("1", "application/json; charset=utf-8"));
+        assert_eq!(
+            (refused.header("retry-after"), refused.header("content-type")),
+            ("1", "application/json; charset=utf-8")
+        );
         for secret in ["an-access-token", SECRET, "203.0.113.9", "whitelist", "127.0.0.1"] {
             assert!(!refused.text.contains(secret));
         }
