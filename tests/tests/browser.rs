@@ -1,11 +1,17 @@
 //! The local server's demo pages in a real browser: one shows a QR code and polls, the other plays the phone.
 //!
 //! The browser is Chromium, headless, driven by `chromedriver` (`tests/install-browser.sh` installs both). Without it
-//! the test is skipped aloud; with `CI` and `TESSERA_BROWSER_REQUIRED` set that is a failure. Screenshots of the
-//! states are left in `target/tmp`.
+//! the test is skipped aloud. Screenshots of the states are left in `target/tmp`.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TESSERA_BINARY` | the local server; without it, it is built from the sources |
+//! | `TESSERA_BROWSER_REQUIRED` | with `CI`: being skipped is a failure |
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    ffi::OsString,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
@@ -114,6 +120,7 @@ impl Server {
             .args(["dev", "--port", "0", "--dynamodb-port", "0", "--in-memory", "--json"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .expect("the local server can be started");
         let output = child.stdout.take().expect("its output is a pipe");
@@ -128,6 +135,9 @@ impl Server {
 
 /// The binary as the sources are now: tests of this package do not build it by themselves.
 fn tessera() -> PathBuf {
+    if let Some(path) = variable("TESSERA_BINARY") {
+        return path.into();
+    }
     // The same packages as the whole test run, so that nothing is compiled a second time with other features.
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--workspace", "--bin", "tessera", "--message-format", "json"])
@@ -143,14 +153,18 @@ fn tessera() -> PathBuf {
         .expect("cargo says where the binary is")
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says what is there and what must be")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// `chromedriver`, which starts and ends browsers.
 struct Driver {
-    url: String,
+    port: u16,
     _program: Program,
 }
 
 impl Driver {
-    #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says whether a browser must be there")]
     fn start() -> Option<Self> {
         let started = Command::new("chromedriver")
             .arg("--port=0")
@@ -160,8 +174,7 @@ impl Driver {
             .spawn();
         let Ok(mut child) = started else {
             let message = "SKIPPED: a test in a browser: there is no chromedriver (tests/install-browser.sh)";
-            let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-            assert!(!is_set("CI") || !is_set("TESSERA_BROWSER_REQUIRED"), "{message}");
+            assert!(variable("CI").is_none() || variable("TESSERA_BROWSER_REQUIRED").is_none(), "{message}");
             // Past the test runner, which would swallow what a passing test prints.
             writeln!(std::io::stderr(), "{message}").expect("standard error is open");
             return None;
@@ -171,7 +184,20 @@ impl Driver {
         let port: u16 = first_line(output, |line| {
             line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
         });
-        Some(Self { url: format!("http://127.0.0.1:{port}"), _program: program })
+        Some(Self { port, _program: program })
+    }
+}
+
+impl Drop for Driver {
+    /// Asks nicely first: whoever kills the driver leaves its browsers behind.
+    fn drop(&mut self) {
+        let Ok(mut driver) = TcpStream::connect(("127.0.0.1", self.port)) else { return };
+        let asked = driver.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+        let answered = driver.set_read_timeout(Some(Duration::from_secs(10)));
+        if asked.and(answered).is_ok() {
+            // The connection ends with the driver.
+            let _ = driver.read_to_end(&mut Vec::new());
+        }
     }
 }
 
@@ -199,9 +225,9 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
             "timeouts": {"script": 60_000, "pageLoad": 60_000},
         }}});
-        let session = send(&http, &format!("{}/session", driver.url), &wanted).await;
+        let session = send(&http, &format!("http://127.0.0.1:{}/session", driver.port), &wanted).await;
         let id = session["sessionId"].as_str().expect("a session").to_owned();
-        Self { http, session: format!("{}/session/{id}", driver.url) }
+        Self { http, session: format!("http://127.0.0.1:{}/session/{id}", driver.port) }
     }
 
     async fn call(&self, command: &str, body: Value) -> Value {

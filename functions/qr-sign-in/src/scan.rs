@@ -28,7 +28,7 @@ pub(crate) async fn handle(
     };
     let card = Card {
         app_id: app.app_id.get(),
-        card: app.card.clone(),
+        app: app.card.clone(),
         scopes: page.scopes,
         remark: page.remark,
         scheme: "app",
@@ -54,7 +54,7 @@ pub(crate) struct Card {
     #[serde(rename = "appID")]
     app_id: u32,
     #[serde(flatten)]
-    card: AppCard,
+    app: AppCard,
     scopes: String,
     remark: Option<String>,
     scheme: &'static str,
