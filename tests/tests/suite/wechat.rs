@@ -227,7 +227,7 @@ async fn un_20_whatever_else_wechat_answers_is_unavailable_and_tells_nothing() {
         ResponseTemplate::new(502),
         ResponseTemplate::new(302).insert_header("location", elsewhere.uri().as_str()),
         ResponseTemplate::new(200).set_body_json(json!({"errcode": "0"})),
-        ResponseTemplate::new(200).set_body_raw([JPEG, &[0; 3 << 20]].concat(), "image/jpeg"),
+        ResponseTemplate::new(200).set_body_raw([JPEG.to_vec(), vec![0; 3 << 20]].concat(), "image/jpeg"),
     ];
     for answer in answers {
         // In answer to the request for a code.
