@@ -149,12 +149,15 @@ pub(crate) async fn put(store: &Store, app: &AppRecord) -> Result<(), Failure> {
     }
 }
 
-/// Everything about an app but what is kept of its secret.
+/// Everything about an app but its secrets.
 fn show(app: &AppRecord) -> Result<Value, Failure> {
     let mut value = serde_json::to_value(app)?;
     if let Some(members) = value.as_object_mut() {
         members.remove("secretHash");
         members.remove("revision");
+    }
+    if let Some(program) = value.pointer_mut("/settings/miniProgram").and_then(Value::as_object_mut) {
+        program.remove("secret");
     }
     Ok(value)
 }
@@ -268,9 +271,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_the_secret_is_not_shown() {
+    fn secrets_are_not_shown() {
         let shown = show(&app()).unwrap();
         assert_eq!(shown["name"], "Shop");
         assert!(shown.get("secretHash").is_none());
+        let app = set_all(&[r#"miniProgram={"appId":"wx12","secret":"5ecret"}"#]).unwrap();
+        assert_eq!(app.settings.mini_program.as_ref().unwrap().secret.expose(), "5ecret");
+        assert_eq!(show(&app).unwrap()["settings"]["miniProgram"], json!({"appId": "wx12"}));
+        assert!(!format!("{app:?}").contains("5ecret"));
     }
 }

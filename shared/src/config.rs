@@ -10,6 +10,9 @@
 //! | `TOTP_KEY` | 32 bytes, base64 ([`TotpKey`]); for functions that let users in or enrol their second factor |
 //! | `TIME_ZONE` | IANA name, default `Asia/Shanghai` |
 //! | `TENANT_ID`, `TENANT_NAME` | claims of that name; default `1` and the public URL's host |
+//! | `QR_CODES_PER_IP_PER_MINUTE` | QR sign-ins that one address may begin; default 30 |
+//! | `EXEMPT_LOOPBACK` | `true`: limits per address do not count this computer's own; for the local server only |
+//! | `WECHAT_URL` | another WeChat than `https://api.weixin.qq.com` |
 //! | `TESSERA_DYNAMODB_ENDPOINT` | another DynamoDB than the region's; empty is none |
 //!
 //! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS`, `HASH_KEY` and `TOTP_KEY` is usually given by the name of
@@ -32,6 +35,7 @@ use crate::{
     env::{Env, Parts},
     hash_key::KeyedHash,
     jwt::{Issuer, KeyRing, Tokens},
+    limits::Limits,
     password::PasswordHasher,
     storage::{Store, Table, TableNames},
     two_factor::TotpKey,
@@ -47,6 +51,9 @@ const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
 pub const HASH_KEY: &str = "HASH_KEY";
 /// The variable of the key that guards second factors.
 pub const TOTP_KEY: &str = "TOTP_KEY";
+const QR_CODES_PER_IP_PER_MINUTE: &str = "QR_CODES_PER_IP_PER_MINUTE";
+/// Where WeChat answers everybody.
+const WECHAT_URL: &str = "https://api.weixin.qq.com";
 /// The values that may be kept as parameters.
 const PARAMETERS: [&str; 5] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY, TOTP_KEY];
 
@@ -78,6 +85,8 @@ pub struct Config {
     hash: Option<KeyedHash>,
     totp: Option<TotpKey>,
     time_zone: TimeZone,
+    limits: Limits,
+    wechat_url: String,
 }
 
 impl std::fmt::Debug for KeyRing {
@@ -120,6 +129,12 @@ impl Config {
         let totp = decoded(TOTP_KEY)?
             .map(|key| TotpKey::new(&key).map_err(|error| invalid(TOTP_KEY, error.to_string())))
             .transpose()?;
+        let mut limits =
+            Limits { exempt_loopback: variable("EXEMPT_LOOPBACK").as_deref() == Some("true"), ..Limits::default() };
+        if let Some(number) = variable(QR_CODES_PER_IP_PER_MINUTE) {
+            limits.qr_codes_per_ip_per_minute =
+                number.parse().map_err(|_| invalid(QR_CODES_PER_IP_PER_MINUTE, "is not a number".to_owned()))?;
+        }
         let zone = variable("TIME_ZONE").unwrap_or_else(|| "Asia/Shanghai".to_owned());
         Ok(Self {
             tables: TableNames::from_lookup(|table| variable(table.variable())),
@@ -132,6 +147,8 @@ impl Config {
             hash,
             totp,
             time_zone: TimeZone::get(&zone).map_err(|error| invalid("TIME_ZONE", error.to_string()))?,
+            limits,
+            wechat_url: variable("WECHAT_URL").unwrap_or_else(|| WECHAT_URL.to_owned()),
         })
     }
 
@@ -152,6 +169,8 @@ impl Config {
             tokens: Tokens::new(self.ring, self.issuer),
             totp: self.totp,
             time_zone: self.time_zone,
+            limits: self.limits,
+            wechat_url: self.wechat_url,
         })
     }
 }

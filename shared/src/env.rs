@@ -5,8 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use jiff::tz::TimeZone;
 
 use crate::{
-    clock::Clock, entropy::Entropy, error::ApiError, jwt::Tokens, password::PasswordHasher, storage::Store,
-    two_factor::TotpKey,
+    clock::Clock, entropy::Entropy, error::ApiError, jwt::Tokens, limits::Limits, password::PasswordHasher,
+    storage::Store, two_factor::TotpKey,
 };
 
 /// The parts of a running function, cheap to clone.
@@ -30,6 +30,10 @@ pub struct Parts {
     pub totp: Option<TotpKey>,
     /// The zone of the dates that v1 clients read.
     pub time_zone: TimeZone,
+    /// How much one client address may do.
+    pub limits: Limits,
+    /// Where WeChat's API is, without a slash at the end.
+    pub wechat_url: String,
 }
 
 impl Env {

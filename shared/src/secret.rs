@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq as _;
 
 use crate::entropy::{Entropy, hex};
@@ -47,6 +48,40 @@ secret_text! {
     AuthorizationCode;
     /// The secret whose hash the client sent when it asked for a code (RFC 7636).
     CodeVerifier;
+    /// What proves that somebody is the page that shows a QR code, or the phone that scanned it. 256 random bits, so
+    /// that a plain hash at rest is enough.
+    QrSecret;
+    /// The secret of a WeChat mini program. WeChat wants it in clear, so that no hash would do.
+    MiniProgramSecret;
+}
+
+impl QrSecret {
+    /// A new secret.
+    pub fn generate(entropy: &dyn Entropy) -> Self {
+        Self(entropy.hex::<32>())
+    }
+
+    /// What is stored of it: SHA-256, hexadecimal.
+    pub fn hash(&self) -> String {
+        hex(digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref())
+    }
+
+    /// Whether it is the one whose hash was stored; takes the same time for any other.
+    pub fn matches(&self, stored_hash: &str) -> bool {
+        self.hash().as_bytes().ct_eq(stored_hash.as_bytes()).into()
+    }
+}
+
+impl Serialize for MiniProgramSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for MiniProgramSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
 }
 
 impl AppSecret {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::MiniProgramSecret;
+
 /// The language of the messages that an app's clients get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,6 +96,18 @@ pub struct Settings {
     pub price_table: Option<BTreeMap<String, u64>>,
     /// Fen that one user may recharge in a local calendar day.
     pub daily_recharge_limit: Option<u64>,
+    /// The mini program whose codes the app shows; without it, codes are plain QR codes.
+    pub mini_program: Option<MiniProgram>,
+}
+
+/// A WeChat mini program of the app's operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MiniProgram {
+    /// The id that WeChat gave it.
+    pub app_id: String,
+    /// The secret that WeChat gave it.
+    pub secret: MiniProgramSecret,
 }
 
 impl Settings {
@@ -117,6 +131,7 @@ impl Settings {
             password_min_length: 8,
             price_table: None,
             daily_recharge_limit: None,
+            mini_program: None,
         };
         match preset {
             Preset::Strict => strict,
@@ -153,6 +168,13 @@ impl Settings {
         if self.default_password.as_ref().is_some_and(|password| password.is_empty() || password.chars().count() > 128)
         {
             return Err("defaultPassword must have 1 to 128 characters".to_owned());
+        }
+        if let Some(MiniProgram { app_id, secret }) = &self.mini_program {
+            let is_plain =
+                |text: &str| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+            if !is_plain(app_id) || !is_plain(secret.expose()) {
+                return Err("miniProgram: appId and secret must be as WeChat shows them".to_owned());
+            }
         }
         for (price, points) in self.price_table.iter().flatten() {
             let fen =
@@ -201,6 +223,8 @@ mod tests {
             ("priceTable", r#"{"007":1}"#),
             ("priceTable", r#"{"200":0}"#),
             ("defaultPassword", r#""""#),
+            ("miniProgram", r#"{"appId":"wx1","secret":""}"#),
+            ("miniProgram", r#"{"appId":"wx 1","secret":"s"}"#),
         ] {
             let settings: Settings = serde_json::from_str(&format!(r#"{{"{name}":{value}}}"#)).unwrap();
             assert!(settings.check().is_err(), "{name} {value}");

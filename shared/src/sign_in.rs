@@ -119,6 +119,13 @@ impl Admitted {
         Self(user)
     }
 
+    /// Somebody who was admitted in an earlier request, on another device: a phone that confirmed a QR code passed
+    /// [`admit`] before the confirmation was stored, and the page that collects it has no factor to show. Only for a
+    /// user who was read again and found live under the same token version.
+    pub const fn confirmed_before(user: User) -> Self {
+        Self(user)
+    }
+
     /// The user.
     pub const fn user(&self) -> &User {
         &self.0

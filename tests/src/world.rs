@@ -11,6 +11,7 @@ use shared::{
     hash_key::KeyedHash,
     http::{Routes, Service, app},
     jwt::{Issuer, KeyRing, SigningKeySet, Tokens},
+    limits::Limits,
     password::PasswordHasher,
     secret::AppSecret,
     settings::Preset,
@@ -28,6 +29,9 @@ use crate::{
 pub const URL: &str = "https://id.test/";
 /// The time at which every test begins.
 pub const START: &str = "2026-03-01T04:00:00Z";
+
+/// An address where nothing answers.
+const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// An app as its operator knows it.
 #[derive(Clone, Debug)]
@@ -74,6 +78,8 @@ pub fn groups() -> Vec<(&'static str, Routes)> {
         ("oauth", oauth::routes()),
         ("points", points::routes()),
         ("profile", profile::routes()),
+        ("qr-sign-in", qr_sign_in::routes()),
+        ("wechat", wechat::routes()),
         // Last: it answers for what the others do not have.
         ("directory", directory::routes()),
     ]
@@ -92,6 +98,15 @@ impl World {
 
     /// A fresh deployment of some endpoints only.
     pub async fn with_routes(routes: Routes) -> Self {
+        Self::build(routes, NOWHERE).await
+    }
+
+    /// A fresh deployment that finds WeChat at this address.
+    pub async fn with_wechat(url: &str) -> Self {
+        Self::build(routes(), url).await
+    }
+
+    async fn build(routes: Routes, wechat_url: &str) -> Self {
         let engine = Engine::new();
         let system: &dyn Entropy = &SystemEntropy;
         // On an engine of its own a test needs no name of its own, and a fixed one reads better.
@@ -114,6 +129,8 @@ impl World {
             tokens: Tokens::new(ring, issuer),
             totp: Some(TotpKey::new(b"a TOTP key of the tests: 32 byte").expect("a key")),
             time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
+            limits: Limits::default(),
+            wechat_url: wechat_url.to_owned(),
         });
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;
         let strict = create_app(&env, 3, "Strict", Preset::Strict).await;

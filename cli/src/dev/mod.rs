@@ -3,6 +3,7 @@
 mod demo;
 mod engine;
 mod local_keys;
+mod pages;
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -66,6 +67,8 @@ pub(crate) fn routes() -> Routes {
         oauth::routes(),
         points::routes(),
         profile::routes(),
+        qr_sign_in::routes(),
+        wechat::routes(),
         directory::routes(),
     ]
     .into_iter()
@@ -102,6 +105,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         let demo = Demo::ensure(&env.store, &keys).await?;
         announce(args.json, &base_url, &dynamodb_url, &demo);
         let router = Router::new()
+            .merge(pages::router(demo.id))
             .fallback_service(shared::http::app(routes(), env))
             .layer(axum::middleware::map_request(with_client_address))
             .into_make_service_with_connect_info::<SocketAddr>();
@@ -129,6 +133,7 @@ fn local_variable(name: &str, keys: &LocalKeys) -> Option<String> {
         "SIGNING_KEYS" => Some(keys.signing_keys.clone()),
         "HASH_KEY" => Some(keys.hash_key()),
         "TOTP_KEY" => Some(keys.totp_key()),
+        "EXEMPT_LOOPBACK" => Some("true".to_owned()),
         _ => None,
     }
 }
@@ -185,7 +190,8 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
              \x20 DynamoDB  {dynamodb_url}\n\
              \x20 Demo app  appId {}, appKey {}\n\
              \x20           appSecret {}\n\
-             \x20           bitkey    {}\n\n\
+             \x20           bitkey    {}\n\
+             \x20 QR demo   {base_url}/demo\n\n\
              Sign somebody up:\n\n\
              \x20 curl -s {base_url}/api/AppUsers/{}/SignUp -H 'content-type: application/json' \
              -d '{{\"userName\":\"{user_name}\",\"pwd\":\"correct horse battery\"}}'\n\n\

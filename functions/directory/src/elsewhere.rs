@@ -11,6 +11,10 @@ pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Put, "/api/AppUsers/{appId}/Profile"),
     (Get, "/api/AppUsers/{appId}/RechargePoints"),
     (Post, "/api/AppUsers/{appId}/RechargePoints"),
+    (Post, "/api/AppUsers/{appId}/QRCodePreSignIn"),
+    (Post, "/api/AppUsers/{appId}/QRCodeScan"),
+    (Post, "/api/AppUsers/{appId}/QRCodeSignIn"),
+    (Post, "/api/AppUsers/{appId}/QRCodeSignUp"),
     (Post, "/api/AppUsers/{appId}/SignIn"),
     (Post, "/api/AppUsers/{appId}/SignUp"),
     (Post, "/api/AppUsers/{appId}/UnionIDSignIn"),
@@ -32,4 +36,5 @@ pub(crate) const ENDPOINTS: &[(Method, &str)] = &[
     (Post, "/sns/{sn}/users/data"),
     (Post, "/sns/{sn}/users/user/{name}"),
     (Delete, "/sns/{sn}/users/{name}"),
+    (Post, "/api/Wechat/{appId}/WXACodeGet"),
 ];

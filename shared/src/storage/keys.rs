@@ -28,6 +28,11 @@
 //! | Licences | `{app}#sn#{sn}` | `sn` | the licence code, its seats, how many links each block of ordinals has | every licence call |
 //! | Licences | `{app}#sn#{sn}` | `next` | how many ordinals were given out | linking |
 //! | Licences | `{app}#sn#{sn}` | `link#{user name}` | a user who is linked, with an ordinal | searches; lists, through the index [`BY_ORDER`] |
+//! | Codes | `{app}#qr#{hash}` | | a page that waits for a phone | QR sign-in: each poll is one read of it |
+//! | Codes | `ip#{kind}#{hash}#{window}` | | what one address did in one window of time, over all apps | what is limited per address |
+//! | Consents | `{app}#{user}` | `{consent}` | what the user allowed | OAuth bearer requests |
+//! | Points | `{app}#{user}` | `{ordinal}` | a row of the user's ledger | the user's list |
+//! | Licences | `{app}#{n}:{sn}` | `{kind}#…` | the licence code and the users linked to it | the licence calls |
 //!
 //! Client text stands last in its key, or behind its own length, so that no text can forge the end of a part. Texts
 //! that would be secrets or personal data in a throwaway table are replaced by keyed hashes ([`KeyedHash`]).
@@ -47,6 +52,7 @@ use crate::{
     licence::Sn,
     points::LedgerKind,
     secret::AuthorizationCode,
+    sign_in_key::SignInKey,
     text::{ExternalId, OrderId},
     user::UserId,
 };
@@ -277,6 +283,15 @@ pub fn link(app: AppId, sn: &Sn, user_name: &str) -> Key {
 pub const LINKS: &str = "link#";
 /// The first sort key behind all links.
 pub const BEHIND_LINKS: &str = "link$";
+/// Codes: the QR sign-in with this key. Whoever holds the key can act for the page or the phone, hence the hash.
+pub fn qr_sign_in(app: AppId, hash: &KeyedHash, key: SignInKey) -> Key {
+    single(format!("{app}#qr#{}", hash.of(&["qr", &app.to_string(), &key.to_string()])))
+}
+
+/// Codes: what one address did in one window of time, counted from 1970, over all apps.
+pub fn ip_budget(hash: &KeyedHash, kind: &str, address: IpAddr, window: i64) -> Key {
+    single(format!("ip#{kind}#{}#{window}", hash.of(&["ip", &network(address)])))
+}
 
 /// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which any household has all of.
 fn network(address: IpAddr) -> String {

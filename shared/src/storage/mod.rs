@@ -9,11 +9,13 @@ mod batch;
 mod bindings;
 mod bitkeys;
 mod error;
+mod ip_budget;
 pub mod keys;
 mod licences;
 mod oauth;
 mod password_budget;
 mod points;
+mod qr_sign_ins;
 mod requests;
 mod sign_up;
 mod transaction;
@@ -34,11 +36,16 @@ pub use self::{
     bindings::{BindingChange, BindingChanged, Bound, Identity},
     bitkeys::{NewBitkey, Revoked},
     error::StorageError,
+    ip_budget::{IpBudget, IpCharge},
     keys::Table,
     licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
     oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
     points::{LedgerPage, OrderState, Posted},
+    qr_sign_ins::{
+        Confirmation, ConfirmedSignIn, NewQrSignIn, OpenedSignIn, PolledSignIn, QR_WAIT_SECONDS, ScanToConfirm,
+        ScannedPage, ScannedSignIn, TakenSignIn,
+    },
     requests::{Begun, Claim},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
     two_factor::{Enrolled, Factor, FactorAttempt, FactorChange},
