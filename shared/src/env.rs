@@ -4,7 +4,10 @@ use std::{ops::Deref, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use crate::{clock::Clock, entropy::Entropy, jwt::Tokens, password::PasswordHasher, storage::Store};
+use crate::{
+    clock::Clock, codes::SendLimits, entropy::Entropy, jwt::Tokens, messages::Messages, password::PasswordHasher,
+    storage::Store,
+};
 
 /// The parts of a running function, cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +26,10 @@ pub struct Parts {
     pub passwords: PasswordHasher,
     /// Issues and verifies tokens.
     pub tokens: Tokens,
+    /// Carries messages to people.
+    pub messages: Messages,
+    /// How often codes may be sent.
+    pub send_limits: SendLimits,
     /// The zone of the dates that v1 clients read.
     pub time_zone: TimeZone,
 }

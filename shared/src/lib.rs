@@ -6,7 +6,9 @@
 
 pub mod app;
 pub mod clock;
+pub mod codes;
 pub mod config;
+pub mod contact;
 pub mod entropy;
 pub mod env;
 pub mod error;
@@ -14,6 +16,7 @@ pub mod hash_key;
 pub mod http;
 pub mod jwt;
 pub mod lambda;
+pub mod messages;
 pub mod password;
 pub mod secret;
 pub mod settings;

@@ -2,13 +2,16 @@
 
 use crate::{
     app::AppRecord,
+    codes::Purpose,
+    contact::Address,
     env::Env,
     error::{ApiError, ErrorCode},
     http::{Ctx, Fields},
     jwt::{GrantType, TokenRequest, TokenResponse},
     password::Verified,
-    secret::Password,
-    storage::{Account, Attempt},
+    secret::{Password, VerificationCode},
+    sign_up::give_back,
+    storage::{Account, Attempt, Consumed, Tried},
     text::UserName,
     user::User,
 };
@@ -40,6 +43,39 @@ pub async fn by_password(
             Ok(user)
         }
         _ => Err(ErrorCode::InvalidCredentials.into()),
+    }
+}
+
+/// The user who proved this address, with the second factor passed and the code used. Whatever refuses them leaves
+/// the code as it was.
+pub async fn by_code(
+    env: &Env,
+    ctx: &Ctx,
+    app: &AppRecord,
+    address: &Address,
+    code: &VerificationCode,
+    second: &SecondFactor,
+) -> Result<Admitted, ApiError> {
+    // The documented API has no purpose for signing in: its clients ask for a sign-up code.
+    const PURPOSES: [Purpose; 2] = [Purpose::SignIn, Purpose::SignUp];
+    let store = env.store.app(app.app_id);
+    let proof = match store.try_code(address, &PURPOSES, code, ctx.now).await? {
+        Tried::Right(proof) => *proof,
+        Tried::Wrong => return Err(ErrorCode::InvalidCode.into()),
+    };
+    let admitted = async {
+        let user = store.find_by_contact(address).await?.ok_or(ErrorCode::UserNotFound)?;
+        admit(env, ctx, app, user, second).await
+    };
+    match admitted.await {
+        Ok(admitted) => match store.consume_code(proof, ctx.now).await? {
+            Consumed::Done => Ok(admitted),
+            Consumed::Spent => Err(ErrorCode::InvalidCode.into()),
+        },
+        Err(error) => {
+            give_back(env, ctx, app, vec![proof]).await;
+            Err(error)
+        }
     }
 }
 

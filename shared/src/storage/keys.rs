@@ -13,6 +13,8 @@
 //! | Bindings | `{app}#{user}` | `{binding}` | an external account of the user | the user's list |
 //! | Codes | `{app}#password#{hash}` | | failed passwords for a name that nobody holds | sign-in by password |
 //! | Codes | `{app}#signups#{hash}#{hour}` | | users created from one address in one hour | sign-up |
+//! | Codes | `{app}#contact#{hash}` | | the codes, sends and wrong tries of one phone or mailbox | everything with codes |
+//! | Codes | `sends#{hash}#{hour}` | | codes sent for one client address in one hour, over all apps | sending a code |
 //! | Consents | `{app}#{user}` | `{consent}` | what the user allowed | OAuth bearer requests |
 //! | Points | `{app}#{user}` | `{ordinal}` | a row of the user's ledger | the user's list |
 //! | Licences | `{app}#{n}:{sn}` | `{kind}#…` | the licence code and the users linked to it | the licence calls |
@@ -26,6 +28,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     app::{AppId, AppKey},
+    contact::Address,
     hash_key::KeyedHash,
     text::ExternalId,
     user::UserId,
@@ -112,6 +115,14 @@ pub fn user_name(app: AppId, canonical: &str) -> Key {
     single(format!("{app}#name#{canonical}"))
 }
 
+/// Users: who proved a phone or a mailbox.
+pub fn contact(app: AppId, address: &Address) -> Key {
+    match address {
+        Address::Phone(phone) => single(format!("{app}#phone#{}", phone.e164())),
+        Address::Email(email) => single(format!("{app}#email#{}", email.canonical())),
+    }
+}
+
 /// Users: who holds an external identity, as their own or as a binding.
 pub fn external_id(app: AppId, id: &ExternalId) -> Key {
     let (platform, union_id) = (id.platform.as_str(), id.union_id.as_str());
@@ -121,6 +132,17 @@ pub fn external_id(app: AppId, id: &ExternalId) -> Key {
 /// Codes: failed passwords for a user name that nobody holds.
 pub fn unknown_name_budget(app: AppId, hash: &KeyedHash, canonical: &str) -> Key {
     single(format!("{app}#password#{}", hash.of(&["password", &app.to_string(), canonical])))
+}
+
+/// Codes: everything about one phone or mailbox.
+pub fn address(app: AppId, hash: &KeyedHash, address: &Address) -> Key {
+    let parts = ["contact", &app.to_string(), address.channel().as_str(), address.canonical()];
+    single(format!("{app}#contact#{}", hash.of(&parts)))
+}
+
+/// Codes: codes sent for one client address in one hour, counted from 1970.
+pub fn codes_from(hash: &KeyedHash, address: IpAddr, hour: i64) -> Key {
+    single(format!("sends#{}#{hour}", hash.of(&["ip", &network(address)])))
 }
 
 /// Codes: users created from one address in one hour, counted from 1970.

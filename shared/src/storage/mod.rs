@@ -5,9 +5,11 @@
 //! its tenant cannot be written.
 
 mod apps;
+mod codes;
 mod error;
 pub mod keys;
 mod password_budget;
+mod password_reset;
 mod sign_up;
 mod transaction;
 mod users;
@@ -23,9 +25,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
     apps::{NewApp, SettingsCache},
+    codes::{ClientLimit, Consumed, Issued, NewCode, Proof, Tried},
     error::StorageError,
     keys::Table,
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    password_reset::Reset,
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
     users::{Change, ProfileChange},
 };

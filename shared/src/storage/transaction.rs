@@ -46,7 +46,6 @@ impl<L: Copy> Transaction<L> {
         self.step(label, TransactWriteItem::builder().delete(delete).build())
     }
 
-    #[expect(dead_code, reason = "part of the same small vocabulary")]
     pub(super) fn check(&mut self, label: L, check: ConditionCheck) -> &mut Self {
         self.step(label, TransactWriteItem::builder().condition_check(check).build())
     }

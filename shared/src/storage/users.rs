@@ -8,6 +8,7 @@ use super::{
     number, text, update,
 };
 use crate::{
+    contact::Address,
     text::ExternalId,
     user::{User, UserId},
 };
@@ -46,6 +47,14 @@ impl AppStore<'_> {
     /// Who holds an external identity.
     pub async fn find_external_id(&self, id: &ExternalId) -> Result<Option<UserId>, StorageError> {
         self.holder(keys::external_id(self.app, id)).await
+    }
+
+    /// Who proved a phone or a mailbox: two reads, whether there is somebody or not, so that counting calls tells
+    /// nothing. Whoever may not do anything is nobody.
+    pub async fn find_by_contact(&self, address: &Address) -> Result<Option<User>, StorageError> {
+        let holder = self.holder(keys::contact(self.app, address)).await?;
+        let user = self.find_user(holder.unwrap_or(UserId::NOBODY)).await?;
+        Ok(user.filter(User::is_active))
     }
 
     async fn holder(&self, key: keys::Key) -> Result<Option<UserId>, StorageError> {
