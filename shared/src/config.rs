@@ -208,7 +208,9 @@ pub async fn load() -> Result<Env, ConfigError> {
         .collect();
     if !parameters.is_empty() {
         let (values, missing) = read_parameters(&aws, parameters.keys().cloned().collect()).await?;
-        if let Some(missing) = missing.iter().find(|it| !parameters.get(*it).is_some_and(|name| OPTIONAL_PARAMETERS.contains(name))) {
+        if let Some(missing) =
+            missing.iter().find(|it| !parameters.get(*it).is_some_and(|name| OPTIONAL_PARAMETERS.contains(name)))
+        {
             return Err(ConfigError::Parameters(format!("{missing} does not exist")));
         }
         for (parameter, value) in values {

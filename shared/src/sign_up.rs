@@ -250,7 +250,11 @@ fn acceptable(
     let Some(password) = password else { return Ok(app.settings.default_password.clone().map(Password::new)) };
     let email = group.email.as_ref().map_or("", Claim::emitted);
     let around = Surroundings { app_name: &app.card.name, user_name: name.as_str(), email };
-    if is_acceptable(&password, &app.settings, around) { Ok(Some(password)) } else { Err(ErrorCode::WeakPassword.into()) }
+    if is_acceptable(&password, &app.settings, around) {
+        Ok(Some(password))
+    } else {
+        Err(ErrorCode::WeakPassword.into())
+    }
 }
 
 /// A first mail to a mailbox that was just proven, if the app wants one. The account exists whatever becomes of it.

@@ -29,6 +29,8 @@ pub enum Fault {
     InternalError,
     /// Another transaction works on the same items; nothing is done. Only transactions can meet it.
     Conflict,
+    /// A transaction works on the item; nothing is done. Only writes of single items can meet it.
+    ItemConflict,
     /// The call is done and its answer lost.
     AnswerLost,
 }
@@ -121,7 +123,10 @@ impl Engine {
             Some(Fault::Throttled) => (400, error("ThrottlingException")),
             Some(Fault::InternalError) => (500, error("InternalServerError")),
             Some(Fault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
-            Some(Fault::Conflict) | None => self.done(&operation, &body),
+            Some(Fault::ItemConflict) if matches!(operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem") => {
+                (400, error("TransactionConflictException"))
+            }
+            Some(Fault::Conflict | Fault::ItemConflict) | None => self.done(&operation, &body),
             Some(Fault::AnswerLost) => {
                 let _ = self.done(&operation, &body);
                 (500, error("InternalServerError"))

@@ -6,11 +6,13 @@ use jiff::SignedDuration;
 use shared::{
     app::{AppCard, AppId, AppKey, AppRecord, AppStatus},
     clock::Clock,
+    codes::SendLimits,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
     hash_key::KeyedHash,
     http::{Routes, Service, app},
     jwt::{Issuer, KeyRing, SigningKeySet, Tokens},
+    messages::{MailConfig, Messages, Sent, SmsConfig},
     password::PasswordHasher,
     secret::AppSecret,
     settings::{Language, Preset, Settings},
@@ -67,7 +69,9 @@ pub struct World {
 
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    [accounts::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), codes::routes(), profile::routes(), directory::routes()]
+        .into_iter()
+        .fold(Routes::new(), Routes::merge)
 }
 
 impl World {
@@ -78,6 +82,16 @@ impl World {
 
     /// A fresh deployment of some endpoints only.
     pub async fn with_routes(routes: Routes) -> Self {
+        let messages = Messages::new(Some(&MailConfig::Outbox), Some(&SmsConfig::Outbox), None, Duration::ZERO);
+        Self::with_parts(routes, messages.expect("an outbox")).await
+    }
+
+    /// A fresh deployment that sends its messages this way.
+    pub async fn with_messages(messages: Messages) -> Self {
+        Self::with_parts(routes(), messages).await
+    }
+
+    async fn with_parts(routes: Routes, messages: Messages) -> Self {
         let engine = Engine::new();
         let template = infra::Template::bundled().expect("the template can be read");
         infra::create_tables(&engine.client(), &template, STACK).await.expect("tables can be created");
@@ -95,6 +109,8 @@ impl World {
             entropy,
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(ring, issuer),
+            messages,
+            send_limits: SendLimits::default(),
             time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
         });
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;
@@ -106,6 +122,17 @@ impl World {
     /// Somebody who calls the service, from an address of their own.
     pub fn client(&self) -> Client {
         Client::new(self.service.clone())
+    }
+
+    /// The messages to an address, oldest first.
+    pub fn messages_to(&self, address: &str) -> Vec<Sent> {
+        self.env.messages.outbox().expect("an outbox").read(Some(address))
+    }
+
+    /// The code in the latest message to an address.
+    #[track_caller]
+    pub fn code_for(&self, address: &str) -> String {
+        self.messages_to(address).pop().and_then(|message| message.code).expect("a message with a code")
     }
 
     /// Changes an app as its operator would.

@@ -3,6 +3,7 @@
 mod demo;
 mod engine;
 mod local_keys;
+mod outbox;
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -59,7 +60,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// All endpoints of all groups.
 pub(crate) fn routes() -> Routes {
     // The directory comes last: it answers for what the others do not have.
-    [accounts::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), codes::routes(), profile::routes(), directory::routes()]
+        .into_iter()
+        .fold(Routes::new(), Routes::merge)
 }
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
@@ -92,6 +95,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         let demo = Demo::ensure(&env.store, &keys).await?;
         announce(args.json, &base_url, &dynamodb_url, &demo);
         let router = Router::new()
+            .merge(outbox::router(&env))
             .fallback_service(shared::http::app(routes(), env))
             .layer(axum::middleware::map_request(with_client_address))
             .into_make_service_with_connect_info::<SocketAddr>();
@@ -118,6 +122,8 @@ fn local_variable(name: &str, keys: &LocalKeys) -> Option<String> {
         "PUBLIC_URL" => Some(keys.public_url.clone()),
         "SIGNING_KEYS" => Some(keys.signing_keys.clone()),
         "HASH_KEY" => Some(keys.hash_key()),
+        "MAIL" | "SMS" => Some(r#"{"carrier":"outbox"}"#.to_owned()),
+        "LOOPBACK_SENDS_FREELY" => Some("true".to_owned()),
         _ => None,
     }
 }
@@ -177,6 +183,7 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
              Sign somebody up:\n\n\
              \x20 curl -s {base_url}/api/AppUsers/{}/SignUp -H 'content-type: application/json' \
              -d '{{\"userName\":\"{user_name}\",\"pwd\":\"correct horse battery\"}}'\n\n\
+             Codes and other messages are printed here, and listed at {base_url}/_local/outbox\n\n\
              Ctrl-C ends it.",
             demo.id,
             demo.key.as_str(),

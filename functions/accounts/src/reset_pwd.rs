@@ -44,8 +44,7 @@ async fn reset(
 ) -> Result<Reply<bool>, ApiError> {
     let store = env.store.app(app.app_id);
     let user = store.find_by_contact(&command.address).await?.ok_or(ErrorCode::InvalidCode)?;
-    let around =
-        Surroundings { app_name: &app.card.name, user_name: &user.user_name, email: &user.email.address };
+    let around = Surroundings { app_name: &app.card.name, user_name: &user.user_name, email: &user.email.address };
     if !is_acceptable(&command.password, &app.settings, around) {
         return Err(ErrorCode::WeakPassword.into());
     }
@@ -73,10 +72,6 @@ impl Command for ResetPwd {
             (Some(address), None) | (None, Some(address)) => address,
             _ => return Err(ApiError::invalid("exactly one of phone and email is required")),
         };
-        Ok(Self {
-            address,
-            code: fields.required("code")?,
-            password: fields.required_as(&["pwd", "password"])?,
-        })
+        Ok(Self { address, code: fields.required("code")?, password: fields.required_as(&["pwd", "password"])? })
     }
 }

@@ -44,9 +44,11 @@ pub(crate) async fn send(
         Issued::Done => {}
         Issued::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
     }
-    let channel = address.channel();
     let message = recipient.map(|to| Message::code(app, to, purpose, code, entropy, ctx.now));
-    env.messages.deliver_unseen(channel, message.as_ref()).await;
+    match &message {
+        Some(message) if purpose.reaches_strangers() => env.messages.deliver(message).await,
+        message => env.messages.deliver_unseen(address.channel(), message.as_ref()).await,
+    }
     Ok(Reply::ok(true))
 }
 

@@ -79,7 +79,8 @@ impl Aliyun {
         };
         let mut url = self.url.clone();
         url.set_query(Some(&query));
-        let mut call = self.client.post(url).header("authorization", request.authorization(&self.access_key_id, &self.key));
+        let mut call =
+            self.client.post(url).header("authorization", request.authorization(&self.access_key_id, &self.key));
         for (name, value) in request.headers() {
             call = call.header(name, value);
         }
@@ -173,6 +174,9 @@ mod tests {
 
     #[test]
     fn parameters_are_encoded_as_rfc_3986_says() {
-        assert_eq!(canonical_query(&[("a", "1 +*~\u{e9}"), ("b", "{\"c\":1}")]), "a=1%20%2B%2A~%C3%A9&b=%7B%22c%22%3A1%7D");
+        assert_eq!(
+            canonical_query(&[("a", "1 +*~\u{e9}"), ("b", "{\"c\":1}")]),
+            "a=1%20%2B%2A~%C3%A9&b=%7B%22c%22%3A1%7D"
+        );
     }
 }

@@ -175,7 +175,9 @@ mod tests {
         assert!(matches!(SmsConfig::parse(aliyun), Ok(SmsConfig::Aliyun(_))));
         let aws = r#"{"carrier":"endUserMessaging","originationIdentity":"pool-1"}"#;
         assert!(matches!(SmsConfig::parse(aws), Ok(SmsConfig::EndUserMessaging { .. })));
-        for bad in ["", "{}", r#"{"carrier":"pigeon"}"#, r#"{"carrier":"webhook","url":"https://x","secert":"hunter2"}"#] {
+        for bad in
+            ["", "{}", r#"{"carrier":"pigeon"}"#, r#"{"carrier":"webhook","url":"https://x","secert":"hunter2"}"#]
+        {
             let error = SmsConfig::parse(bad).err().unwrap();
             assert!(error.starts_with("is not understood") && !error.contains("hunter2"), "{error}");
         }

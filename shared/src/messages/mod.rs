@@ -5,7 +5,7 @@
 //! answer may have sent it all the same.
 
 #[cfg(feature = "sms")]
-pub mod aliyun;
+mod aliyun;
 mod config;
 #[cfg(feature = "end-user-messaging")]
 mod end_user_messaging;
@@ -15,7 +15,7 @@ mod ses;
 #[cfg(feature = "mail")]
 mod smtp;
 #[cfg(any(feature = "mail", feature = "sms"))]
-pub mod webhook;
+mod webhook;
 
 use std::time::Duration;
 
@@ -194,7 +194,6 @@ impl DeliveryError {
 
 /// Who carries the mail.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "mail"), expect(clippy::large_enum_variant, reason = "a single variant has no other"))]
 enum Mail {
     Outbox(Outbox),
     #[cfg(feature = "mail")]
@@ -287,27 +286,33 @@ impl Messages {
 
     async fn hand_over(&self, message: &Message) -> Result<(), DeliveryError> {
         match &message.to {
+            #[cfg_attr(not(feature = "mail"), expect(unused_variables, reason = "an outbox reads the message itself"))]
             Address::Email(email) => match self.mail.as_ref().ok_or(DeliveryError::NoCarrier)? {
-                Mail::Outbox(outbox) => outbox.put(message),
+                Mail::Outbox(outbox) => {
+                    outbox.put(message);
+                    Ok(())
+                }
                 #[cfg(feature = "mail")]
-                Mail::Smtp(smtp) => return smtp.send(email, message).await,
+                Mail::Smtp(smtp) => smtp.send(email, message).await,
                 #[cfg(feature = "mail")]
-                Mail::Webhook(webhook) => return webhook.send(message).await,
+                Mail::Webhook(webhook) => webhook.send(message).await,
                 #[cfg(feature = "ses")]
-                Mail::Ses(ses) => return ses.send(email, message).await,
+                Mail::Ses(ses) => ses.send(email, message).await,
             },
+            #[cfg_attr(not(feature = "sms"), expect(unused_variables, reason = "an outbox reads the message itself"))]
             Address::Phone(phone) => match self.sms.as_ref().ok_or(DeliveryError::NoCarrier)? {
-                Sms::Outbox(outbox) => outbox.put(message),
+                Sms::Outbox(outbox) => {
+                    outbox.put(message);
+                    Ok(())
+                }
                 #[cfg(feature = "sms")]
-                Sms::Webhook(webhook) => return webhook.send(message).await,
+                Sms::Webhook(webhook) => webhook.send(message).await,
                 #[cfg(feature = "sms")]
-                Sms::Aliyun(aliyun) => return aliyun.send(phone, message).await,
+                Sms::Aliyun(aliyun) => aliyun.send(phone, message).await,
                 #[cfg(feature = "end-user-messaging")]
-                Sms::EndUserMessaging(carrier) => return carrier.send(phone, message).await,
+                Sms::EndUserMessaging(carrier) => carrier.send(phone, message).await,
             },
         }
-        #[cfg_attr(feature = "mail", expect(unreachable_code, reason = "only outboxes come here"))]
-        Ok(())
     }
 
     /// Whether the channel's carrier is somewhere else.

@@ -30,7 +30,7 @@ const HOUR: i64 = 3_600;
 const MEMORY: i64 = 25 * HOUR;
 /// How often a change is tried when others change the same record. Each lost round is a change of somebody else's, and
 /// the budgets in the record end those long before.
-const ROUNDS: u32 = 40;
+pub(super) const ROUNDS: u32 = 40;
 
 /// A code to be sent.
 #[derive(Clone, Copy, Debug)]

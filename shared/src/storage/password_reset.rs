@@ -5,15 +5,12 @@ use jiff::Timestamp;
 
 use super::{
     AppStore, StorageError,
-    codes::{Proof, Seen},
+    codes::{self, Proof, Seen},
     keys::{self, Table},
     number, text,
     transaction::{Transacted, Transaction},
 };
 use crate::{contact::Address, user::User};
-
-/// How often the transaction is built anew when a record of codes changed meanwhile.
-const ROUNDS: u32 = 10;
 
 /// What became of a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +46,7 @@ impl AppStore<'_> {
             Some(address) => self.address_record(address).await?,
             None => Seen::default(),
         };
-        for _ in 0..ROUNDS {
+        for _ in 0..codes::ROUNDS {
             let mut transaction = Transaction::new();
             transaction.update(Step::User, self.new_password(user, password_hash, now)?);
             transaction.check(Step::Holder, self.still_holds(user, proof.address())?);

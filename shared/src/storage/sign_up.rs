@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AppStore, StorageError,
-    codes::Proof,
+    codes::{self, Proof},
     item,
     keys::{self, EXPIRES, Table},
     number,
@@ -80,9 +80,6 @@ pub enum Taken {
     Contact,
 }
 
-/// How often the transaction is built anew when a record of codes changed meanwhile.
-const ROUNDS: u32 = 10;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Unique(Taken),
@@ -100,7 +97,7 @@ impl AppStore<'_> {
         proofs: &mut [Proof],
         now: Timestamp,
     ) -> Result<SignedUp, StorageError> {
-        for _ in 0..ROUNDS {
+        for _ in 0..codes::ROUNDS {
             let mut transaction = Transaction::new();
             self.reserve(&mut transaction, &new, proofs)?;
             if let Some(limit) = new.limit {

@@ -1,4 +1,6 @@
 //! The service over HTTP, in process: one file per subject.
 
 mod accounts;
+mod codes;
+mod delivery;
 mod races;
