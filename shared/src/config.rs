@@ -134,8 +134,8 @@ impl Config {
                 tenant_name: variable("TENANT_NAME").unwrap_or(host),
             },
             hash,
-            messages: messages(&variable, aws)?,
-            send_limits: send_limits(&variable)?,
+            messages: messages(variable, aws)?,
+            send_limits: send_limits(variable)?,
             time_zone: TimeZone::get(&zone).map_err(|error| invalid("TIME_ZONE", error.to_string()))?,
         })
     }

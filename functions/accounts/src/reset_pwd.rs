@@ -68,9 +68,8 @@ impl Command for ResetPwd {
         let mut fields = Fields::of(body)?;
         let phone = fields.optional("phone")?.map(Address::Phone);
         let email = fields.optional("email")?.map(Address::Email);
-        let address = match (phone, email) {
-            (Some(address), None) | (None, Some(address)) => address,
-            _ => return Err(ApiError::invalid("exactly one of phone and email is required")),
+        let ((Some(address), None) | (None, Some(address))) = (phone, email) else {
+            return Err(ApiError::invalid("exactly one of phone and email is required"));
         };
         Ok(Self { address, code: fields.required("code")?, password: fields.required_as(&["pwd", "password"])? })
     }

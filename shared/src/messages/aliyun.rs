@@ -21,7 +21,7 @@ pub(super) struct Aliyun {
     client: reqwest::Client,
     url: reqwest::Url,
     access_key_id: String,
-    key: hmac::Key,
+    key: std::sync::Arc<hmac::Key>,
     sign_name: String,
     templates: std::collections::BTreeMap<crate::codes::Purpose, String>,
 }
@@ -43,7 +43,7 @@ impl Aliyun {
             client: http_client()?,
             url,
             access_key_id: config.access_key_id.clone(),
-            key: hmac::Key::new(hmac::HMAC_SHA256, config.access_key_secret.as_bytes()),
+            key: hmac::Key::new(hmac::HMAC_SHA256, config.access_key_secret.as_bytes()).into(),
             sign_name: config.sign_name.clone(),
             templates: config.templates.clone(),
         })
@@ -125,7 +125,7 @@ impl Request<'_> {
         let headers = self.headers();
         let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines: String = headers.iter().flat_map(|(name, value)| [*name, ":", value, "\n"]).collect();
         let canonical = format!("POST\n/\n{}\n{lines}\n{names}\n{}", self.query, sha256(b""));
         let to_sign = format!("ACS3-HMAC-SHA256\n{}", sha256(canonical.as_bytes()));
         let signature = hex(hmac::sign(key, to_sign.as_bytes()).as_ref());

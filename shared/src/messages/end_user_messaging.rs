@@ -37,12 +37,11 @@ impl EndUserMessaging {
             .await;
         match sent {
             Ok(answer) if answer.message_id().is_some() => Ok(()),
-            Ok(_) => Err(DeliveryError::Nonsense),
+            Ok(_) | Err(SdkError::ResponseError(_)) => Err(DeliveryError::Nonsense),
             Err(SdkError::TimeoutError(_)) => Err(DeliveryError::TimedOut),
             Err(SdkError::ServiceError(error)) => {
                 Err(error.err().code().map_or(DeliveryError::Nonsense, DeliveryError::refused))
             }
-            Err(SdkError::ResponseError(_)) => Err(DeliveryError::Nonsense),
             Err(_) => Err(DeliveryError::Unreachable),
         }
     }

@@ -9,14 +9,14 @@ use aws_lc_rs::hmac;
 use serde::Serialize;
 
 use super::{DeliveryError, Message, WebhookConfig, check_url, http_client, http_error};
-use crate::entropy::hex;
+use crate::{contact::Address, entropy::hex, secret::VerificationCode};
 
 /// A service of yours.
 #[derive(Clone)]
 pub(super) struct Webhook {
     client: reqwest::Client,
     url: String,
-    key: hmac::Key,
+    key: std::sync::Arc<hmac::Key>,
 }
 
 #[derive(Serialize)]
@@ -40,13 +40,13 @@ impl Webhook {
             return Err("secret must have at least 32 characters".to_owned());
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, config.secret.as_bytes());
-        Ok(Self { client: http_client()?, url: config.url.clone(), key })
+        Ok(Self { client: http_client()?, url: config.url.clone(), key: key.into() })
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
         let (to, subject) = match &message.to {
-            crate::contact::Address::Phone(phone) => (phone.e164(), None),
-            crate::contact::Address::Email(email) => (email.as_str(), Some(message.subject.as_str())),
+            Address::Phone(phone) => (phone.e164(), None),
+            Address::Email(email) => (email.as_str(), Some(message.subject.as_str())),
         };
         let body = serde_json::to_string(&Payload {
             id: &message.id,
@@ -54,7 +54,7 @@ impl Webhook {
             channel: message.to.channel().as_str(),
             to,
             purpose: message.reason.as_str(),
-            code: message.code.as_ref().map(|code| code.expose()),
+            code: message.code.as_ref().map(VerificationCode::expose),
             subject,
             text: message.text.as_str(),
         })

@@ -150,13 +150,10 @@ impl AppStore<'_> {
                 Transacted::Committed => return Ok(Issued::Done),
                 Transacted::Refused(refused) => refused,
             };
-            match refused.into_iter().find(|(step, _)| *step == Step::Record) {
-                Some((_, item)) => seen = Seen::of(item)?,
-                None => {
-                    let rest = HOUR - now.as_second().rem_euclid(HOUR);
-                    return Ok(Issued::Throttled { retry_after: rest.unsigned_abs() });
-                }
-            }
+            let Some((_, found)) = refused.into_iter().find(|(step, _)| *step == Step::Record) else {
+                return Ok(Issued::Throttled { retry_after: (HOUR - now.as_second().rem_euclid(HOUR)).unsigned_abs() });
+            };
+            seen = Seen::of(found)?;
         }
         Err(StorageError::contended())
     }

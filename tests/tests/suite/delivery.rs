@@ -275,8 +275,8 @@ fn aliyun_signature(request: &Request) -> String {
     };
     let authorization = request.headers["authorization"].to_str().unwrap();
     let names = authorization.split("SignedHeaders=").nth(1).unwrap().split(',').next().unwrap();
-    let headers: String =
-        names.split(';').map(|name| format!("{name}:{}\n", request.headers[name].to_str().unwrap())).collect();
+    let values = names.split(';').map(|name| [name, ":", request.headers[name].to_str().unwrap(), "\n"].concat());
+    let headers: String = values.collect();
     let query = request.url.query().unwrap();
     let canonical = format!("POST\n/\n{query}\n{headers}\n{names}\n{}", sha256(""));
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"key-secret");
