@@ -8,6 +8,9 @@ packages=(
   aws-sam-cli==1.170.0
   # Builds the functions as Lambda wants them, and brings the linker for the other processor.
   cargo-lambda==1.9.2
+  # A mail server, and certificates for it.
+  aiosmtpd==1.4.6
+  trustme==1.2.1
   # A second implementation of the DynamoDB API, independent of the embedded one.
   'moto[server]==5.2.5'
 )

@@ -110,7 +110,8 @@ fn rights_are_narrow() -> Result {
         for statement in &function.statements {
             for action in &statement.actions {
                 let known = is_table_action(action)
-                    || ["logs:CreateLogStream", "logs:PutLogEvents", "ssm:GetParameters"].contains(&action.as_str());
+                    || ["logs:CreateLogStream", "logs:PutLogEvents", "ssm:GetParameters"].contains(&action.as_str())
+                    || ["ses:SendEmail", "sms-voice:SendTextMessage"].contains(&action.as_str());
                 assert!(known, "{} may {action}", function.logical_id);
             }
             for resource in &statement.resources {
@@ -173,6 +174,19 @@ fn whoever_signs_can_ask_for_a_second_factor() -> Result {
         let asks = function.environment.contains_key("TOTP_KEY_PARAMETER");
         // The profile enrols second factors and signs nothing.
         assert_eq!(asks, signs || function.binary == "profile", "{}", function.logical_id);
+    }
+    Ok(())
+}
+
+#[test]
+fn only_what_sends_codes_may_send_them_and_only_sign_ups_may_welcome() -> Result {
+    for function in Template::bundled()?.functions() {
+        let may = |wanted: &str| function.statements.iter().any(|it| it.actions.iter().any(|action| action == wanted));
+        let binary = function.binary.as_str();
+        assert_eq!(may("sms-voice:SendTextMessage"), binary == "codes", "{binary}");
+        assert_eq!(function.environment.contains_key("SMS_PARAMETER"), binary == "codes", "{binary}");
+        assert_eq!(may("ses:SendEmail"), ["accounts", "codes"].contains(&binary), "{binary}");
+        assert_eq!(function.environment.contains_key("MAIL_PARAMETER"), may("ses:SendEmail"), "{binary}");
     }
     Ok(())
 }

@@ -8,6 +8,10 @@
 //! | `VERIFICATION_KEYS` | a function that only verifies: [`KeyRing::verification_keys`] |
 //! | `HASH_KEY` | at least 32 bytes, base64 ([`KeyedHash`]); for functions that need one |
 //! | `TOTP_KEY` | 32 bytes, base64 ([`TotpKey`]); for functions that let users in or enrol their second factor |
+//! | `MAIL`, `SMS` | who carries messages: [`MailConfig`] and [`SmsConfig`] as JSON; without, none is sent |
+//! | `DELIVERY_MILLISECONDS` | how long a carrier may take, default 2000 |
+//! | `SEND_LIMITS` | codes per address of an app, default `1/60 5/3600 10/86400` (so many within so many seconds) |
+//! | `SENDS_PER_IP_PER_HOUR` | codes per client address, default 20 |
 //! | `TIME_ZONE` | IANA name, default `Asia/Shanghai` |
 //! | `TENANT_ID`, `TENANT_NAME` | claims of that name; default `1` and the public URL's host |
 //! | `QR_CODES_PER_IP_PER_MINUTE` | QR sign-ins that one address may begin; default 30 |
@@ -15,9 +19,9 @@
 //! | `WECHAT_URL` | another WeChat than `https://api.weixin.qq.com` |
 //! | `TESSERA_DYNAMODB_ENDPOINT` | another DynamoDB than the region's; empty is none |
 //!
-//! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS`, `HASH_KEY` and `TOTP_KEY` is usually given by the name of
-//! a parameter in the Systems Manager's parameter store, in the variable of that name with `_PARAMETER` behind it:
-//! that keeps secrets out of the function's settings.
+//! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS`, `HASH_KEY`, `TOTP_KEY`, `MAIL` and `SMS` is usually given by
+//! the name of a parameter in the Systems Manager's parameter store, in the variable of that name with `_PARAMETER`
+//! behind it: that keeps secrets out of the function's settings. A parameter for `MAIL` or `SMS` need not exist.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,11 +35,13 @@ use jiff::tz::TimeZone;
 
 use crate::{
     clock::SystemClock,
+    codes::SendLimits,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
     hash_key::KeyedHash,
     jwt::{Issuer, KeyRing, Tokens},
     limits::Limits,
+    messages::{MailConfig, Messages, SmsConfig},
     password::PasswordHasher,
     storage::{Store, Table, TableNames},
     two_factor::TotpKey,
@@ -54,8 +60,12 @@ pub const TOTP_KEY: &str = "TOTP_KEY";
 const QR_CODES_PER_IP_PER_MINUTE: &str = "QR_CODES_PER_IP_PER_MINUTE";
 /// Where WeChat answers everybody.
 const WECHAT_URL: &str = "https://api.weixin.qq.com";
+const MAIL: &str = "MAIL";
+const SMS: &str = "SMS";
 /// The values that may be kept as parameters.
-const PARAMETERS: [&str; 5] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY, TOTP_KEY];
+const PARAMETERS: [&str; 7] = [PUBLIC_URL, SIGNING_KEYS, VERIFICATION_KEYS, HASH_KEY, TOTP_KEY, MAIL, SMS];
+/// Those whose parameter may be missing: a deployment that sends nothing yet works otherwise.
+const OPTIONAL_PARAMETERS: [&str; 2] = [MAIL, SMS];
 
 /// Why a function does not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +94,8 @@ pub struct Config {
     issuer: Issuer,
     hash: Option<KeyedHash>,
     totp: Option<TotpKey>,
+    messages: Messages,
+    send_limits: SendLimits,
     time_zone: TimeZone,
     limits: Limits,
     wechat_url: String,
@@ -96,8 +108,13 @@ impl std::fmt::Debug for KeyRing {
 }
 
 impl Config {
-    /// Reads variables that were looked up already.
+    /// Reads variables that were looked up already, away from AWS.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Self::with_aws(variable, None)
+    }
+
+    /// The same with the settings of AWS, for the carriers that need them.
+    fn with_aws(variable: impl Fn(&str) -> Option<String>, aws: Option<&SdkConfig>) -> Result<Self, ConfigError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let required = |name| variable(name).ok_or(ConfigError::Missing(name));
         let invalid = |name, problem: String| ConfigError::Invalid { name, problem };
@@ -146,6 +163,8 @@ impl Config {
             },
             hash,
             totp,
+            messages: messages(variable, aws)?,
+            send_limits: send_limits(variable)?,
             time_zone: TimeZone::get(&zone).map_err(|error| invalid("TIME_ZONE", error.to_string()))?,
             limits,
             wechat_url: variable("WECHAT_URL").unwrap_or_else(|| WECHAT_URL.to_owned()),
@@ -168,11 +187,47 @@ impl Config {
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(self.ring, self.issuer),
             totp: self.totp,
+            messages: self.messages,
+            send_limits: self.send_limits,
             time_zone: self.time_zone,
             limits: self.limits,
             wechat_url: self.wechat_url,
         })
     }
+}
+
+fn messages(variable: impl Fn(&str) -> Option<String>, aws: Option<&SdkConfig>) -> Result<Messages, ConfigError> {
+    let invalid = |name| move |problem| ConfigError::Invalid { name, problem };
+    let mail = variable(MAIL).map(|json| MailConfig::parse(&json).map_err(invalid(MAIL))).transpose()?;
+    let sms = variable(SMS).map(|json| SmsConfig::parse(&json).map_err(invalid(SMS))).transpose()?;
+    let deadline = number(&variable, "DELIVERY_MILLISECONDS", 1..=10_000)?;
+    let deadline = deadline.map_or(Messages::DEADLINE, Duration::from_millis);
+    Messages::new(mail.as_ref(), sms.as_ref(), aws, deadline).map_err(invalid("MAIL or SMS"))
+}
+
+fn send_limits(variable: impl Fn(&str) -> Option<String>) -> Result<SendLimits, ConfigError> {
+    let mut limits = SendLimits::default();
+    if let Some(rates) = variable("SEND_LIMITS") {
+        limits.per_address = SendLimits::parse_rates(&rates).ok_or_else(|| ConfigError::Invalid {
+            name: "SEND_LIMITS",
+            problem: "must be like 1/60 5/3600 10/86400".to_owned(),
+        })?;
+    }
+    if let Some(per_hour) = number(&variable, "SENDS_PER_IP_PER_HOUR", 1..=1_000_000)? {
+        limits.per_ip_per_hour = per_hour;
+    }
+    Ok(limits)
+}
+
+fn number(
+    variable: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Option<u64>, ConfigError> {
+    let Some(text) = variable(name) else { return Ok(None) };
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let problem = || format!("must be a whole number from {} to {}", range.start(), range.end());
+    number.map(Some).ok_or_else(|| ConfigError::Invalid { name, problem: problem() })
 }
 
 /// What a Lambda function is served with, read from its environment and its parameters. Without one of the `needed`
@@ -186,7 +241,13 @@ pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
         .filter(|(parameter, _)| !parameter.is_empty())
         .collect();
     if !parameters.is_empty() {
-        for (parameter, value) in read_parameters(&aws, parameters.keys().cloned().collect()).await? {
+        let (values, missing) = read_parameters(&aws, parameters.keys().cloned().collect()).await?;
+        if let Some(missing) =
+            missing.iter().find(|it| !parameters.get(*it).is_some_and(|name| OPTIONAL_PARAMETERS.contains(name)))
+        {
+            return Err(ConfigError::Parameters(format!("{missing} does not exist")));
+        }
+        for (parameter, value) in values {
             if let Some(name) = parameters.get(&parameter) {
                 variables.insert((*name).to_owned(), value);
             }
@@ -195,12 +256,16 @@ pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
     if let Some(missing) = needed.iter().find(|name| variables.get(**name).is_none_or(String::is_empty)) {
         return Err(ConfigError::Missing(missing));
     }
-    let config = Config::from_variables(|name| variables.get(name).cloned())?;
+    let config = Config::with_aws(|name| variables.get(name).cloned(), Some(&aws))?;
     let endpoint = variables.get("TESSERA_DYNAMODB_ENDPOINT").map(String::as_str);
     Ok(config.into_env(dynamodb(&aws, endpoint), SETTINGS_MAX_AGE))
 }
 
-async fn read_parameters(aws: &SdkConfig, names: Vec<String>) -> Result<Vec<(String, String)>, ConfigError> {
+/// The values of parameters by name, and the names that no parameter has.
+async fn read_parameters(
+    aws: &SdkConfig,
+    names: Vec<String>,
+) -> Result<(Vec<(String, String)>, Vec<String>), ConfigError> {
     let answer = aws_sdk_ssm::Client::new(aws)
         .get_parameters()
         .set_names(Some(names))
@@ -208,11 +273,9 @@ async fn read_parameters(aws: &SdkConfig, names: Vec<String>) -> Result<Vec<(Str
         .send()
         .await
         .map_err(|error| ConfigError::Parameters(error.into_service_error().to_string()))?;
-    if let Some(missing) = answer.invalid_parameters().first() {
-        return Err(ConfigError::Parameters(format!("{missing} does not exist")));
-    }
+    let missing = answer.invalid_parameters().to_vec();
     let parameters = answer.parameters.unwrap_or_default().into_iter();
-    Ok(parameters.filter_map(|parameter| Some((parameter.name?, parameter.value?))).collect())
+    Ok((parameters.filter_map(|parameter| Some((parameter.name?, parameter.value?))).collect(), missing))
 }
 
 /// The SDK's settings: a call that does not answer is given up while the client still waits for us.

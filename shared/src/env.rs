@@ -5,8 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use jiff::tz::TimeZone;
 
 use crate::{
-    clock::Clock, entropy::Entropy, error::ApiError, jwt::Tokens, limits::Limits, password::PasswordHasher,
-    storage::Store, two_factor::TotpKey,
+    clock::Clock, codes::SendLimits, entropy::Entropy, error::ApiError, jwt::Tokens, limits::Limits,
+    messages::Messages, password::PasswordHasher, storage::Store, two_factor::TotpKey,
 };
 
 /// The parts of a running function, cheap to clone.
@@ -28,6 +28,10 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Guards the secrets of the second factors; a function that asks for none has none.
     pub totp: Option<TotpKey>,
+    /// Carries messages to people.
+    pub messages: Messages,
+    /// How often codes may be sent.
+    pub send_limits: SendLimits,
     /// The zone of the dates that v1 clients read.
     pub time_zone: TimeZone,
     /// How much one client address may do.

@@ -42,6 +42,8 @@ secret_text! {
     /// An app's secret: its server proves with it that it speaks for the app. 256 random bits, so that a plain hash
     /// at rest is enough.
     AppSecret;
+    /// A code that proves a phone or a mailbox.
+    VerificationCode;
     /// A signed access token.
     AccessToken;
     /// What a client exchanges for a token. 128 random bits, so that a plain hash at rest is enough.

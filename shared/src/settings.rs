@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::secret::MiniProgramSecret;
+use crate::{codes::Purpose, secret::MiniProgramSecret};
 
 /// The language of the messages that an app's clients get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +98,8 @@ pub struct Settings {
     pub daily_recharge_limit: Option<u64>,
     /// The mini program whose codes the app shows; without it, codes are plain QR codes.
     pub mini_program: Option<MiniProgram>,
+    /// What messages say.
+    pub templates: Templates,
 }
 
 /// A WeChat mini program of the app's operator.
@@ -108,6 +110,47 @@ pub struct MiniProgram {
     pub app_id: String,
     /// The secret that WeChat gave it.
     pub secret: MiniProgramSecret,
+}
+
+/// An app's own texts in place of the built-in ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Templates {
+    /// Text messages, by what the code is for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sms: BTreeMap<Purpose, String>,
+    /// E-mails, by what the code is for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mail: BTreeMap<Purpose, String>,
+    /// Whether somebody who signs up with a proven mailbox is sent a first mail.
+    pub welcome_mail: bool,
+}
+
+impl Templates {
+    /// The longest text, in code points.
+    const MAX_CHARS: usize = 1_000;
+
+    /// What is wrong with the texts, if anything.
+    fn check(&self) -> Result<(), String> {
+        for (channel, texts) in [("sms", &self.sms), ("mail", &self.mail)] {
+            for (purpose, text) in texts {
+                let name = format!("templates.{channel}.{}", purpose.as_str());
+                if text.matches("{code}").count() != 1 {
+                    return Err(format!("{name} must contain {{code}} once"));
+                }
+                if text.replace("{code}", "").contains(['{', '}']) {
+                    return Err(format!("{name} has a placeholder other than {{code}}"));
+                }
+                if text.chars().count() > Self::MAX_CHARS {
+                    return Err(format!("{name} must not be longer than {} characters", Self::MAX_CHARS));
+                }
+                if text.chars().any(|c| c.is_control() && c != '\n') {
+                    return Err(format!("{name} must not contain control characters"));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Settings {
@@ -132,6 +175,7 @@ impl Settings {
             price_table: None,
             daily_recharge_limit: None,
             mini_program: None,
+            templates: Templates::default(),
         };
         match preset {
             Preset::Strict => strict,
@@ -176,6 +220,7 @@ impl Settings {
                 return Err("miniProgram: appId and secret must be as WeChat shows them".to_owned());
             }
         }
+        self.templates.check()?;
         for (price, points) in self.price_table.iter().flatten() {
             let fen =
                 price.parse::<u64>().ok().filter(|fen| (1..=1_000_000_000).contains(fen) && fen.to_string() == *price);

@@ -2,16 +2,18 @@
 
 use crate::{
     app::AppRecord,
+    codes::Purpose,
     consent::ConsentId,
+    contact::Address,
     env::Env,
     error::{ApiError, ErrorCode},
     http::{Ctx, Fields},
     jwt::{GrantType, OAuthClaims, TokenRequest, TokenResponse},
     password::Verified,
-    secret::Password,
-    sign_up::Created,
-    storage::{Account, AppStore, Attempt, Grant},
-    text::{EmailText, PhoneText, UserName},
+    secret::{Password, VerificationCode},
+    sign_up::{Created, give_back},
+    storage::{Account, AppStore, Attempt, Consumed, Grant, Tried},
+    text::UserName,
     two_factor::{self, Code},
     user::{User, UserId},
 };
@@ -33,10 +35,8 @@ pub async fn by_password(
 pub enum Login<'a> {
     /// The user name.
     UserName(&'a UserName),
-    /// A phone that the user proved.
-    Phone(&'a PhoneText),
-    /// A mailbox that the user proved.
-    Email(&'a EmailText),
+    /// A phone or a mailbox that the user proved.
+    Contact(&'a Address),
 }
 
 impl Login<'_> {
@@ -49,23 +49,9 @@ impl Login<'_> {
                 (store.find_user_name(&canonical).await?, canonical)
             }
             // No user name contains a line break.
-            Self::Phone(phone) => {
-                let e164 = e164(phone.as_str());
-                (store.find_phone(&e164).await?, format!("phone\n{e164}"))
-            }
-            Self::Email(email) => {
-                let lower_case = email.as_str().to_lowercase();
-                (store.find_email(&lower_case).await?, format!("email\n{lower_case}"))
-            }
+            Self::Contact(address) => (store.find_contact(address).await?, format!("contact\n{}", address.canonical())),
         })
     }
-}
-
-/// A phone number in E.164 form: 11 digits that start with 1 are a mobile number of mainland China. What is no number
-/// stays as it is, and nobody has it.
-fn e164(text: &str) -> String {
-    let is_mainland = text.len() == 11 && text.starts_with('1') && text.bytes().all(|b| b.is_ascii_digit());
-    if is_mainland { format!("+86{text}") } else { text.to_owned() }
 }
 
 /// The same as [`by_password`] for every name that a user is known by.
@@ -94,6 +80,39 @@ pub async fn by_login(
             Ok(user)
         }
         _ => Err(ErrorCode::InvalidCredentials.into()),
+    }
+}
+
+/// The user who proved this address, with the second factor passed and the code used. Whatever refuses them leaves
+/// the code as it was.
+pub async fn by_code(
+    env: &Env,
+    ctx: &Ctx,
+    app: &AppRecord,
+    address: &Address,
+    code: &VerificationCode,
+    second: &SecondFactor,
+) -> Result<Admitted, ApiError> {
+    // The documented API has no purpose for signing in: its clients ask for a sign-up code.
+    const PURPOSES: [Purpose; 2] = [Purpose::SignIn, Purpose::SignUp];
+    let store = env.store.app(app.app_id);
+    let proof = match store.try_code(address, &PURPOSES, code, ctx.now).await? {
+        Tried::Right(proof) => *proof,
+        Tried::Wrong => return Err(ErrorCode::InvalidCode.into()),
+    };
+    let admitted = async {
+        let user = store.find_by_contact(address).await?.ok_or(ErrorCode::UserNotFound)?;
+        admit(env, ctx, app, user, second).await
+    };
+    match admitted.await {
+        Ok(admitted) => match store.consume_code(proof, ctx.now).await? {
+            Consumed::Done => Ok(admitted),
+            Consumed::Spent => Err(ErrorCode::InvalidCode.into()),
+        },
+        Err(error) => {
+            give_back(env, ctx, app, vec![proof]).await;
+            Err(error)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::AppId,
+    contact::{Address, Email, Phone},
     http::{Field, Json, Refusal},
     two_factor::SealedSecret,
 };
@@ -16,6 +17,9 @@ use crate::{
 pub struct UserId(u64);
 
 impl UserId {
+    /// The number that no user has.
+    pub const NOBODY: Self = Self(0);
+
     /// The user with this number.
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -80,7 +84,7 @@ pub struct User {
     /// A PHC string; an account without it cannot sign in with a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    /// In E.164 form when it is proven, otherwise as it was sent.
+    /// 11 digits for +86, else E.164; what is neither, and not proven, as it was sent.
     #[serde(default, skip_serializing_if = "Contact::is_none")]
     pub phone: Contact,
     /// As it was sent.
@@ -120,6 +124,11 @@ impl Contact {
         Self { address: address.unwrap_or_default(), verified: false }
     }
 
+    /// An address that a code proved.
+    pub fn verified(address: &Address) -> Self {
+        Self { address: address.emitted().to_owned(), verified: true }
+    }
+
     /// Whether there is no address.
     pub fn is_none(&self) -> bool {
         self.address.is_empty()
@@ -132,6 +141,13 @@ impl Contact {
 }
 
 impl User {
+    /// The phone and the mailbox that the user proved.
+    pub fn proven_addresses(&self) -> impl Iterator<Item = Address> {
+        let phone = Phone::parse(self.phone.proven()).ok().map(Address::Phone);
+        let email = Email::parse(self.email.proven()).ok().map(Address::Email);
+        phone.into_iter().chain(email)
+    }
+
     /// Whether the user may do anything.
     pub fn is_active(&self) -> bool {
         self.status == UserStatus::Active

@@ -33,6 +33,8 @@ pub enum Fault {
     InternalError,
     /// Another transaction works on the same items; nothing is done. Only transactions can meet it.
     Conflict,
+    /// A transaction works on the item; nothing is done. Only writes of single items can meet it.
+    ItemConflict,
     /// The call is done and its answer lost.
     AnswerLost,
     /// Half of the keys are read and the others left over. Only batches can meet it.
@@ -184,7 +186,10 @@ impl Engine {
             Some(Fault::InternalError) => (500, error("InternalServerError")),
             Some(Fault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
             Some(Fault::LeftOver) if operation == "BatchGetItem" => self.half_done(&body).await,
-            Some(Fault::Conflict | Fault::LeftOver) | None => self.done(&operation, body).await,
+            Some(Fault::ItemConflict) if matches!(operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem") => {
+                (400, error("TransactionConflictException"))
+            }
+            Some(Fault::Conflict | Fault::ItemConflict | Fault::LeftOver) | None => self.done(&operation, body).await,
             Some(Fault::AnswerLost) => {
                 self.done(&operation, body).await;
                 (500, error("InternalServerError"))

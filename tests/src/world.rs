@@ -6,12 +6,14 @@ use jiff::SignedDuration;
 use shared::{
     app::{AppId, AppKey, AppRecord},
     clock::Clock,
+    codes::SendLimits,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
     hash_key::KeyedHash,
     http::{Routes, Service, app},
     jwt::{Issuer, KeyRing, SigningKeySet, Tokens},
     limits::Limits,
+    messages::{MailConfig, Messages, Sent, SmsConfig},
     password::PasswordHasher,
     secret::AppSecret,
     settings::Preset,
@@ -73,6 +75,7 @@ pub struct World {
 pub fn groups() -> Vec<(&'static str, Routes)> {
     vec![
         ("accounts", accounts::routes()),
+        ("codes", codes::routes()),
         ("external-accounts", external_accounts::routes()),
         ("licences", licences::routes()),
         ("oauth", oauth::routes()),
@@ -98,15 +101,20 @@ impl World {
 
     /// A fresh deployment of some endpoints only.
     pub async fn with_routes(routes: Routes) -> Self {
-        Self::build(routes, NOWHERE).await
+        Self::build(routes, outbox(), NOWHERE).await
+    }
+
+    /// A fresh deployment that sends its messages this way.
+    pub async fn with_messages(messages: Messages) -> Self {
+        Self::build(routes(), messages, NOWHERE).await
     }
 
     /// A fresh deployment that finds WeChat at this address.
     pub async fn with_wechat(url: &str) -> Self {
-        Self::build(routes(), url).await
+        Self::build(routes(), outbox(), url).await
     }
 
-    async fn build(routes: Routes, wechat_url: &str) -> Self {
+    async fn build(routes: Routes, messages: Messages, wechat_url: &str) -> Self {
         let engine = Engine::new();
         let system: &dyn Entropy = &SystemEntropy;
         // On an engine of its own a test needs no name of its own, and a fixed one reads better.
@@ -128,6 +136,8 @@ impl World {
             passwords: PasswordHasher::new(),
             tokens: Tokens::new(ring, issuer),
             totp: Some(TotpKey::new(b"a TOTP key of the tests: 32 byte").expect("a key")),
+            messages,
+            send_limits: SendLimits::default(),
             time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
             limits: Limits::default(),
             wechat_url: wechat_url.to_owned(),
@@ -141,6 +151,17 @@ impl World {
     /// Somebody who calls the service, from an address of their own.
     pub fn client(&self) -> Client {
         Client::new(self.service.clone())
+    }
+
+    /// The messages to an address, oldest first.
+    pub fn messages_to(&self, address: &str) -> Vec<Sent> {
+        self.env.messages.outbox().expect("an outbox").read(Some(address))
+    }
+
+    /// The code in the latest message to an address.
+    #[track_caller]
+    pub fn code_for(&self, address: &str) -> String {
+        self.messages_to(address).pop().and_then(|message| message.code).expect("a message with a code")
     }
 
     /// Changes an app as its operator would.
@@ -189,6 +210,11 @@ impl World {
         }
         rows
     }
+}
+
+/// Messages are kept to be read.
+fn outbox() -> Messages {
+    Messages::new(Some(&MailConfig::Outbox), Some(&SmsConfig::Outbox), None, Duration::ZERO).expect("an outbox")
 }
 
 async fn create_app(env: &Env, number: u32, name: &str, preset: Preset) -> AppHandle {

@@ -130,7 +130,10 @@ async fn a_function_without_a_secret_of_its_own_says_so_and_ends() {
     let template = Template::bundled().expect("the template is readable");
 
     for function in template.functions() {
-        for missing in function.environment.keys().filter_map(|name| name.strip_suffix("_PARAMETER")) {
+        // A deployment that sends no messages yet works otherwise.
+        let needed = |name: &&str| !["MAIL", "SMS"].contains(name);
+        let secrets = function.environment.keys().filter_map(|name| name.strip_suffix("_PARAMETER"));
+        for missing in secrets.filter(needed) {
             let mut environment = world.environment_of(&template, function);
             environment.remove(missing);
             let ended = Command::new(setup.bootstrap(&function.binary))
@@ -349,6 +352,8 @@ mod world {
                 ("HASH_KEY", STANDARD.encode(entropy.bytes::<32>())),
                 ("TOTP_KEY", STANDARD.encode(entropy.bytes::<32>())),
                 ("PUBLIC_URL", "https://id.example.com/".to_owned()),
+                ("MAIL", r#"{"carrier":"outbox"}"#.to_owned()),
+                ("SMS", r#"{"carrier":"outbox"}"#.to_owned()),
             ];
             Self { key_id: keys.active, endpoint, secrets: secrets.into() }
         }

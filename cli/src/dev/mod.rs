@@ -3,6 +3,7 @@
 mod demo;
 mod engine;
 mod local_keys;
+mod outbox;
 mod pages;
 
 use std::{
@@ -62,6 +63,7 @@ pub(crate) fn routes() -> Routes {
     // The directory comes last: it answers for what the others do not have.
     [
         accounts::routes(),
+        codes::routes(),
         external_accounts::routes(),
         licences::routes(),
         oauth::routes(),
@@ -106,6 +108,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         announce(args.json, &base_url, &dynamodb_url, &demo);
         let router = Router::new()
             .merge(pages::router(demo.id))
+            .merge(outbox::router(&env))
             .fallback_service(shared::http::app(routes(), env))
             .layer(axum::middleware::map_request(with_client_address))
             .into_make_service_with_connect_info::<SocketAddr>();
@@ -134,6 +137,7 @@ fn local_variable(name: &str, keys: &LocalKeys) -> Option<String> {
         "HASH_KEY" => Some(keys.hash_key()),
         "TOTP_KEY" => Some(keys.totp_key()),
         "EXEMPT_LOOPBACK" => Some("true".to_owned()),
+        "MAIL" | "SMS" => Some(r#"{"carrier":"outbox"}"#.to_owned()),
         _ => None,
     }
 }
@@ -195,6 +199,7 @@ fn announce(as_json: bool, base_url: &str, dynamodb_url: &str, demo: &Demo) {
              Sign somebody up:\n\n\
              \x20 curl -s {base_url}/api/AppUsers/{}/SignUp -H 'content-type: application/json' \
              -d '{{\"userName\":\"{user_name}\",\"pwd\":\"correct horse battery\"}}'\n\n\
+             Codes and other messages are printed here, and listed at {base_url}/_local/outbox\n\n\
              Ctrl-C ends it.",
             demo.id,
             demo.key.as_str(),

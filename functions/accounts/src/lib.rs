@@ -1,5 +1,10 @@
 //! Accounts: signing up and signing in. Hashes passwords and signs tokens.
 
+mod email_sign_in;
+mod email_sign_up;
+mod phone_sign_in;
+mod phone_sign_up;
+mod reset_pwd;
 mod sign_in;
 mod sign_up;
 mod union_id_sign_in;
@@ -19,4 +24,9 @@ pub fn routes() -> Routes {
         .add(sign_in::ROUTE, sign_in::handle)
         .add(union_id_sign_up::ROUTE, union_id_sign_up::handle)
         .add(union_id_sign_in::ROUTE, union_id_sign_in::handle)
+        .add(phone_sign_up::ROUTE, phone_sign_up::handle)
+        .add(phone_sign_in::ROUTE, phone_sign_in::handle)
+        .add(email_sign_up::ROUTE, email_sign_up::handle)
+        .add(email_sign_in::ROUTE, email_sign_in::handle)
+        .add(reset_pwd::ROUTE, reset_pwd::handle)
 }

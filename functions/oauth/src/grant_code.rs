@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 use shared::{
     consent::GrantId,
+    contact::Address,
     env::Env,
     error::{ApiError, ErrorCode},
     http::{Access, App, Body, Command, Ctx, Field, Fields, Json, Query, Refusal, Reply, Route, SentAppSecret},
@@ -13,7 +14,7 @@ use shared::{
     settings::Proof,
     sign_in::{self, Login, SecondFactor},
     storage::Grant,
-    text::{EmailText, ExternalId, PhoneText, Scopes, UserName},
+    text::{ExternalId, Scopes, UserName},
     user::User,
 };
 
@@ -91,8 +92,7 @@ impl Command for GrantCode {
 #[derive(Debug)]
 enum Claim {
     Account(UserName, Password),
-    Email(EmailText, Password),
-    Phone(PhoneText, Password),
+    Contact(Address, Password),
     UnionId(ExternalId),
 }
 
@@ -101,8 +101,8 @@ impl Claim {
         const PASSWORD: [&str; 2] = ["password", "pwd"];
         Ok(match fields.required::<String>("grant_type")?.as_str() {
             "account" => Self::Account(fields.required("userName")?, fields.required_as(&PASSWORD)?),
-            "email" => Self::Email(fields.required("userName")?, fields.required_as(&PASSWORD)?),
-            "phone" => Self::Phone(fields.required("userName")?, fields.required_as(&PASSWORD)?),
+            "email" => Self::Contact(Address::Email(fields.required("userName")?), fields.required_as(&PASSWORD)?),
+            "phone" => Self::Contact(Address::Phone(fields.required("userName")?), fields.required_as(&PASSWORD)?),
             "unionid" => Self::UnionId(ExternalId::read(fields)?),
             _ => return Err(ApiError::invalid("grant_type must be account, email, phone or unionid")),
         })
@@ -111,8 +111,8 @@ impl Claim {
     const fn grant_type(&self) -> GrantType {
         match self {
             Self::Account(..) => GrantType::Account,
-            Self::Email(..) => GrantType::Email,
-            Self::Phone(..) => GrantType::Phone,
+            Self::Contact(Address::Email(_), _) => GrantType::Email,
+            Self::Contact(Address::Phone(_), _) => GrantType::Phone,
             Self::UnionId(_) => GrantType::UnionId,
         }
     }
@@ -121,8 +121,7 @@ impl Claim {
     async fn user(&self, env: &Env, ctx: &Ctx, app: &App) -> Result<User, ApiError> {
         let (login, password) = match self {
             Self::Account(name, password) => (Login::UserName(name), password),
-            Self::Email(email, password) => (Login::Email(email), password),
-            Self::Phone(phone, password) => (Login::Phone(phone), password),
+            Self::Contact(address, password) => (Login::Contact(address), password),
             Self::UnionId(external_id) => {
                 let store = env.store.app(app.app_id);
                 let id = store.find_external_id(external_id).await?.ok_or(ErrorCode::UserNotFound)?;

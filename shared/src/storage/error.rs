@@ -30,6 +30,11 @@ impl StorageError {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// Others changed the same item again and again.
+    pub(super) fn contended() -> Self {
+        Self::Unavailable("too many changes at once".into())
+    }
+
     /// A call that could not even be built: a bug.
     pub(super) fn from_build(error: aws_sdk_dynamodb::error::BuildError) -> Self {
         Self::Refused(Box::new(error))

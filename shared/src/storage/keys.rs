@@ -30,9 +30,8 @@
 //! | Licences | `{app}#sn#{sn}` | `link#{user name}` | a user who is linked, with an ordinal | searches; lists, through the index [`BY_ORDER`] |
 //! | Codes | `{app}#qr#{hash}` | | a page that waits for a phone | QR sign-in: each poll is one read of it |
 //! | Codes | `ip#{kind}#{hash}#{window}` | | what one address did in one window of time, over all apps | what is limited per address |
-//! | Consents | `{app}#{user}` | `{consent}` | what the user allowed | OAuth bearer requests |
-//! | Points | `{app}#{user}` | `{ordinal}` | a row of the user's ledger | the user's list |
-//! | Licences | `{app}#{n}:{sn}` | `{kind}#…` | the licence code and the users linked to it | the licence calls |
+//! | Codes | `{app}#contact#{hash}` | | the codes, sends and wrong tries of one phone or mailbox | everything with codes |
+//! | Codes | `sends#{hash}#{hour}` | | codes sent for one client address in one hour, over all apps | sending a code |
 //!
 //! Client text stands last in its key, or behind its own length, so that no text can forge the end of a part. Texts
 //! that would be secrets or personal data in a throwaway table are replaced by keyed hashes ([`KeyedHash`]).
@@ -47,6 +46,7 @@ use crate::{
     binding::BindingId,
     bitkey::BitkeyId,
     consent::ConsentId,
+    contact::Address,
     entropy::hex,
     hash_key::KeyedHash,
     licence::Sn,
@@ -156,14 +156,12 @@ pub fn user_name(app: AppId, canonical: &str) -> Key {
     single(format!("{app}#name#{canonical}"))
 }
 
-/// Users: who proved a phone, given in E.164 form.
-pub fn phone(app: AppId, e164: &str) -> Key {
-    single(format!("{app}#phone#{e164}"))
-}
-
-/// Users: who proved a mailbox, given in lower case.
-pub fn email(app: AppId, lower_case: &str) -> Key {
-    single(format!("{app}#email#{lower_case}"))
+/// Users: who proved a phone or a mailbox.
+pub fn contact(app: AppId, address: &Address) -> Key {
+    match address {
+        Address::Phone(phone) => single(format!("{app}#phone#{}", phone.e164())),
+        Address::Email(email) => single(format!("{app}#email#{}", email.canonical())),
+    }
 }
 
 /// Users: who holds an external identity, as their own or as a binding.
@@ -185,6 +183,17 @@ pub fn bindings_of(app: AppId, user: UserId) -> String {
 /// Codes: failed passwords for a user name that nobody holds.
 pub fn unknown_name_budget(app: AppId, hash: &KeyedHash, canonical: &str) -> Key {
     single(format!("{app}#password#{}", hash.of(&["password", &app.to_string(), canonical])))
+}
+
+/// Codes: everything about one phone or mailbox.
+pub fn address(app: AppId, hash: &KeyedHash, address: &Address) -> Key {
+    let parts = ["contact", &app.to_string(), address.channel().as_str(), address.canonical()];
+    single(format!("{app}#contact#{}", hash.of(&parts)))
+}
+
+/// Codes: codes sent for one client address in one hour, counted from 1970.
+pub fn codes_from(hash: &KeyedHash, address: IpAddr, hour: i64) -> Key {
+    single(format!("sends#{}#{hour}", hash.of(&["ip", &network(address)])))
 }
 
 /// Codes: users created from one address in one hour, counted from 1970.

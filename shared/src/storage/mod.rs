@@ -8,12 +8,14 @@ mod apps;
 mod batch;
 mod bindings;
 mod bitkeys;
+mod codes;
 mod error;
 mod ip_budget;
 pub mod keys;
 mod licences;
 mod oauth;
 mod password_budget;
+mod password_reset;
 mod points;
 mod qr_sign_ins;
 mod requests;
@@ -35,12 +37,14 @@ pub use self::{
     apps::{NewApp, SavedApp, SettingsCache},
     bindings::{BindingChange, BindingChanged, Bound, Identity},
     bitkeys::{NewBitkey, Revoked},
+    codes::{ClientLimit, Consumed, Issued, NewCode, Proof, Tried},
     error::StorageError,
     ip_budget::{IpBudget, IpCharge},
     keys::Table,
     licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
     oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    password_reset::Reset,
     points::{LedgerPage, OrderState, Posted},
     qr_sign_ins::{
         Confirmation, ConfirmedSignIn, NewQrSignIn, OpenedSignIn, PolledSignIn, QR_WAIT_SECONDS, ScanToConfirm,

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, StorageError, item,
+    AppStore, StorageError,
+    codes::{self, Proof},
+    item,
     keys::{self, EXPIRES, Table},
     number,
     transaction::{Transacted, Transaction},
@@ -59,6 +61,8 @@ pub enum SignedUp {
     Created,
     /// Somebody else has it; nothing was written.
     Taken(Taken),
+    /// A code was used or replaced meanwhile; nothing was written.
+    CodeSpent,
     /// The client's address created enough users for now; nothing was written.
     Throttled {
         /// Seconds until it may create more.
@@ -75,28 +79,77 @@ pub enum Taken {
     UserName,
     /// The external identity.
     ExternalId,
+    /// A phone or a mailbox that a code proved.
+    Contact,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Unique(Taken),
     Limit,
+    /// The use of the code with this number.
+    Code(usize),
 }
 
 impl AppStore<'_> {
-    /// Stores the user and reserves what only one user can have, all or nothing.
-    pub async fn sign_up(&self, new: NewUser<'_>, now: Timestamp) -> Result<SignedUp, StorageError> {
-        let NewUser { user, canonical_name, external_id, limit, gift } = new;
+    /// Stores the user, reserves what only one user can have, and uses the codes that prove their addresses, all or
+    /// nothing.
+    pub async fn sign_up(
+        &self,
+        new: NewUser<'_>,
+        proofs: &mut [Proof],
+        now: Timestamp,
+    ) -> Result<SignedUp, StorageError> {
+        for _ in 0..codes::ROUNDS {
+            let mut transaction = Transaction::new();
+            self.reserve(&mut transaction, &new, proofs, now)?;
+            if let Some(limit) = new.limit {
+                transaction.update(Step::Limit, self.count_sign_up(limit, now)?);
+            }
+            for (number, proof) in proofs.iter().enumerate() {
+                let Some(consume) = self.consume_step(proof, now)? else { return Ok(SignedUp::CodeSpent) };
+                transaction.put(Step::Code(number), consume);
+            }
+            let refused = match transaction.commit(self.store).await? {
+                Transacted::Committed => return Ok(SignedUp::Created),
+                Transacted::Refused(refused) => refused,
+            };
+            let mut is_stale = false;
+            let mut steps = Vec::new();
+            for (step, found) in refused {
+                if let Step::Code(number) = step {
+                    Self::refresh_proof(&mut proofs[number], found)?;
+                    is_stale = true;
+                }
+                steps.push(step);
+            }
+            if !is_stale {
+                return refusal(&steps, now);
+            }
+        }
+        Err(StorageError::contended())
+    }
+
+    /// The user, and a reservation for everything that is unique about them.
+    fn reserve(
+        &self,
+        transaction: &mut Transaction<Step>,
+        new: &NewUser<'_>,
+        proofs: &[Proof],
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
         let users = self.store.tables.get(Table::Users)?;
-        let holder = Holder { user_id: user.id };
+        let holder = Holder { user_id: new.user.id };
         let mut unique = vec![
-            (Taken::UserId, item(keys::user(self.app, user.id), user)?),
-            (Taken::UserName, item(keys::user_name(self.app, canonical_name), &holder)?),
+            (Taken::UserId, item(keys::user(self.app, new.user.id), new.user)?),
+            (Taken::UserName, item(keys::user_name(self.app, new.canonical_name), &holder)?),
         ];
-        if let Some(id) = external_id {
+        if let Some(id) = new.external_id {
             unique.push((Taken::ExternalId, item(keys::external_id(self.app, id), &holder)?));
         }
-        let mut transaction = Transaction::new();
+        for proof in proofs {
+            unique.push((Taken::Contact, item(keys::contact(self.app, proof.address()), &holder)?));
+        }
         for (what, item) in unique {
             let put = Put::builder()
                 .table_name(users)
@@ -106,28 +159,13 @@ impl AppStore<'_> {
                 .map_err(StorageError::from_build)?;
             transaction.put(Step::Unique(what), put);
         }
-        if let Some(limit) = limit {
-            transaction.update(Step::Limit, self.count_sign_up(limit, now)?);
-        }
-        if let Some(gift) = gift {
+        if let Some(gift) = new.gift {
             // Points under this number are a former user's: draw another.
-            for put in self.open_account(user.id, gift, now)? {
+            for put in self.open_account(new.user.id, gift, now)? {
                 transaction.put(Step::Unique(Taken::UserId), put);
             }
         }
-        let refused = match transaction.commit(self.store).await? {
-            Transacted::Committed => return Ok(SignedUp::Created),
-            Transacted::Refused(refused) => refused,
-        };
-        let is_refused = |step| refused.iter().any(|(refused, _)| *refused == step);
-        if is_refused(Step::Limit) {
-            return Ok(SignedUp::Throttled { retry_after: (HOUR - now.as_second().rem_euclid(HOUR)).unsigned_abs() });
-        }
-        // The number goes last: a collision there is mended by drawing again, the others are not.
-        let what = [Taken::ExternalId, Taken::UserName, Taken::UserId]
-            .into_iter()
-            .find(|what| is_refused(Step::Unique(*what)));
-        what.map(SignedUp::Taken).ok_or_else(|| StorageError::Corrupt("a sign-up was refused for no reason".to_owned()))
+        Ok(())
     }
 
     fn count_sign_up(&self, limit: SignUpLimit, now: Timestamp) -> Result<Update, StorageError> {
@@ -146,4 +184,17 @@ impl AppStore<'_> {
             .build()
             .map_err(StorageError::from_build)
     }
+}
+
+/// What to say of a sign-up that these steps refused.
+fn refusal(steps: &[Step], now: Timestamp) -> Result<SignedUp, StorageError> {
+    if steps.contains(&Step::Limit) {
+        return Ok(SignedUp::Throttled { retry_after: (HOUR - now.as_second().rem_euclid(HOUR)).unsigned_abs() });
+    }
+    // The number goes last: a collision there is mended by drawing again, the others are not.
+    [Taken::ExternalId, Taken::Contact, Taken::UserName, Taken::UserId]
+        .into_iter()
+        .find(|what| steps.contains(&Step::Unique(*what)))
+        .map(SignedUp::Taken)
+        .ok_or_else(|| StorageError::Corrupt("a sign-up was refused for no reason".to_owned()))
 }

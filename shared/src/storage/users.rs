@@ -8,6 +8,7 @@ use super::{
     number, text, update,
 };
 use crate::{
+    contact::Address,
     text::ExternalId,
     user::{User, UserId},
 };
@@ -49,14 +50,17 @@ impl AppStore<'_> {
         Ok(identity.filter(|identity| !identity.disabled).map(|identity| identity.user_id))
     }
 
-    /// Who proved a phone, given in E.164 form.
-    pub async fn find_phone(&self, e164: &str) -> Result<Option<UserId>, StorageError> {
-        self.holder(keys::phone(self.app, e164)).await
+    /// Who proved a phone or a mailbox.
+    pub async fn find_contact(&self, address: &Address) -> Result<Option<UserId>, StorageError> {
+        self.holder(keys::contact(self.app, address)).await
     }
 
-    /// Who proved a mailbox, given in lower case.
-    pub async fn find_email(&self, lower_case: &str) -> Result<Option<UserId>, StorageError> {
-        self.holder(keys::email(self.app, lower_case)).await
+    /// The user who proved a phone or a mailbox: two reads, whether there is somebody or not, so that counting calls tells
+    /// nothing. Whoever may not do anything is nobody.
+    pub async fn find_by_contact(&self, address: &Address) -> Result<Option<User>, StorageError> {
+        let holder = self.find_contact(address).await?;
+        let user = self.find_user(holder.unwrap_or(UserId::NOBODY)).await?;
+        Ok(user.filter(User::is_active))
     }
 
     async fn holder(&self, key: keys::Key) -> Result<Option<UserId>, StorageError> {

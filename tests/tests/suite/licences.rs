@@ -129,15 +129,16 @@ async fn user(world: &World, app: &AppHandle, name: &str) -> User {
         email: Contact::default(),
         platform: String::new(),
         union_id: String::new(),
+        totp_secret: None,
         status: UserStatus::Active,
         token_version: 0,
         created_at: world.env.clock.now().as_millisecond(),
         updated_at: 0,
     };
     let canonical_name = &UserName::parse(name).unwrap().canonical();
-    let new = NewUser { user: &user, canonical_name, external_id: None, limit: None };
+    let new = NewUser { user: &user, canonical_name, external_id: None, limit: None, gift: None };
     let store = world.env.store.app(app.record.app_id);
-    assert_eq!(store.sign_up(new, world.env.clock.now()).await.unwrap(), SignedUp::Created, "{name}");
+    assert_eq!(store.sign_up(new, &mut [], world.env.clock.now()).await.unwrap(), SignedUp::Created, "{name}");
     user
 }
 

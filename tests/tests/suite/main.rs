@@ -4,7 +4,9 @@
 
 mod accounts;
 mod authorization;
+mod codes;
 mod cors;
+mod delivery;
 mod directory;
 mod docs;
 mod external_accounts;

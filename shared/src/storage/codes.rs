@@ -1,0 +1,346 @@
+//! Verification codes: one record per address of an app ([`AddressRecord`]), changed by compare-and-set.
+//!
+//! Every write carries a version of its own making, and is only done to the version that was read: of parallel tries
+//! each sees what the one before it charged. A write whose answer was lost finds its own version when it is repeated.
+
+use std::{net::IpAddr, time::Duration};
+
+use aws_sdk_dynamodb::{
+    error::ProvideErrorMetadata,
+    operation::put_item::PutItemError,
+    types::{Put, ReturnValuesOnConditionCheckFailure, Update},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AppStore, Item, StorageError, item,
+    keys::{self, EXPIRES, Table},
+    number, read, text,
+    transaction::{Transacted, Transaction},
+};
+use crate::{
+    codes::{AddressRecord, Charge, Purpose, Rate},
+    contact::Address,
+    secret::VerificationCode,
+};
+
+const HOUR: i64 = 3_600;
+/// The longest that anything in a record matters, in seconds: sends count for a day.
+const MEMORY: i64 = 25 * HOUR;
+/// How often a change is tried when others change the same record. Each lost round is a change of somebody else's, and
+/// the budgets in the record end those long before.
+pub(super) const ROUNDS: u32 = 40;
+
+/// A code to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct NewCode<'a> {
+    /// Where to.
+    pub address: &'a Address,
+    /// What for.
+    pub purpose: Purpose,
+    /// The code.
+    pub code: &'a VerificationCode,
+    /// How often the address may be sent one.
+    pub limits: &'a [Rate],
+    /// What the client's address may still send.
+    pub client: Option<ClientLimit>,
+}
+
+/// How many codes one client may have sent in an hour.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientLimit {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The most in an hour.
+    pub per_hour: u64,
+}
+
+/// Whether a code may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// It counts and works from now on.
+    Done,
+    /// Too many; nothing was written.
+    Throttled {
+        /// Seconds until another one may be sent.
+        retry_after: u64,
+    },
+}
+
+/// What a try came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// Right. The try stays charged until the proof is used or given back.
+    Right(Box<Proof>),
+    /// Wrong, or there is no code, or too many were tried.
+    Wrong,
+}
+
+/// A right code that has had no effect yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    address: Address,
+    purpose: Purpose,
+    charge: Charge,
+    seen: Seen,
+}
+
+impl Proof {
+    /// The address that it proves.
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+/// Whether a code was still there to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consumed {
+    /// It was, and is not any more.
+    Done,
+    /// It had been used or replaced.
+    Spent,
+}
+
+/// A record as it was read, with the version to write over; none when there is no record yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    version: Option<String>,
+    record: AddressRecord,
+}
+
+/// A record as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: String,
+    expires: i64,
+    record: AddressRecord,
+}
+
+impl Seen {
+    pub(super) fn of(item: Option<Item>) -> Result<Self, StorageError> {
+        let stored: Option<Stored> = item.map(read).transpose()?;
+        Ok(stored.map_or_else(Self::default, |it| Self { version: Some(it.version), record: it.record }))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Record,
+    Client,
+}
+
+impl AppStore<'_> {
+    /// Counts a code that is about to be sent, and makes it work; all or nothing.
+    pub async fn issue_code(&self, new: NewCode<'_>, now: Timestamp) -> Result<Issued, StorageError> {
+        let NewCode { address, purpose, code, limits, client } = new;
+        let hash = code.hash(self.store.hash()?, self.app, address, purpose);
+        let mut seen = self.address_record(address).await?;
+        for _ in 0..ROUNDS {
+            let mut next = seen.record.clone();
+            if let Err(retry_after) = next.send(purpose, hash.clone(), limits, now) {
+                return Ok(Issued::Throttled { retry_after });
+            }
+            let mut transaction = Transaction::new();
+            transaction.put(Step::Record, self.put_record(address, &seen, next, now)?);
+            if let Some(limit) = client {
+                transaction.update(Step::Client, self.count_code(limit, now)?);
+            }
+            let refused = match transaction.commit(self.store).await? {
+                Transacted::Committed => return Ok(Issued::Done),
+                Transacted::Refused(refused) => refused,
+            };
+            let Some((_, found)) = refused.into_iter().find(|(step, _)| *step == Step::Record) else {
+                return Ok(Issued::Throttled { retry_after: (HOUR - now.as_second().rem_euclid(HOUR)).unsigned_abs() });
+            };
+            seen = Seen::of(found)?;
+        }
+        Err(StorageError::contended())
+    }
+
+    /// Charges a try at the address's codes for these purposes, and only then compares.
+    pub async fn try_code(
+        &self,
+        address: &Address,
+        purposes: &[Purpose],
+        given: &VerificationCode,
+        now: Timestamp,
+    ) -> Result<Tried, StorageError> {
+        let hash = self.store.hash()?;
+        let charged = self.change_record(address, now, |record| record.charge(purposes, now)).await?;
+        let Some((charge, seen)) = charged else { return Ok(Tried::Wrong) };
+        Ok(match charge.right(|purpose| given.hash(hash, self.app, address, purpose)) {
+            Some(purpose) => Tried::Right(Box::new(Proof { address: address.clone(), purpose, charge, seen })),
+            None => Tried::Wrong,
+        })
+    }
+
+    /// Uses a right code whose effect is nothing that is stored.
+    pub async fn consume_code(&self, proof: Proof, now: Timestamp) -> Result<Consumed, StorageError> {
+        let consume = |record: &mut AddressRecord| record.consume(proof.purpose, &proof.charge).then_some(());
+        let consumed = self.change_record_from(&proof.address, proof.seen.clone(), now, consume).await?;
+        Ok(if consumed.is_some() { Consumed::Done } else { Consumed::Spent })
+    }
+
+    /// Takes back what a right code was charged: nothing came of it.
+    pub async fn give_back_code(&self, proof: Proof, now: Timestamp) -> Result<(), StorageError> {
+        let refund = |record: &mut AddressRecord| {
+            record.refund(&proof.charge);
+            Some(())
+        };
+        self.change_record_from(&proof.address, proof.seen.clone(), now, refund).await?;
+        Ok(())
+    }
+
+    /// The write that uses a right code, for a transaction; nothing if it was used or replaced meanwhile.
+    pub(super) fn consume_step(&self, proof: &Proof, now: Timestamp) -> Result<Option<Put>, StorageError> {
+        let mut next = proof.seen.record.clone();
+        if !next.consume(proof.purpose, &proof.charge) {
+            return Ok(None);
+        }
+        self.put_record(&proof.address, &proof.seen, next, now).map(Some)
+    }
+
+    /// The same, and no other code of the address survives.
+    pub(super) fn consume_all_step(&self, proof: &Proof, now: Timestamp) -> Result<Option<Put>, StorageError> {
+        let mut next = proof.seen.record.clone();
+        if !next.consume(proof.purpose, &proof.charge) {
+            return Ok(None);
+        }
+        next.codes.clear();
+        self.put_record(&proof.address, &proof.seen, next, now).map(Some)
+    }
+
+    /// The write that kills all codes of an address; nothing if it has none.
+    pub(super) fn forget_step(
+        &self,
+        address: &Address,
+        seen: &Seen,
+        now: Timestamp,
+    ) -> Result<Option<Put>, StorageError> {
+        if seen.record.codes.is_empty() {
+            return Ok(None);
+        }
+        let next = AddressRecord { codes: std::collections::BTreeMap::new(), ..seen.record.clone() };
+        self.put_record(address, seen, next, now).map(Some)
+    }
+
+    /// What a transaction found in the place of the record that it wanted to write over.
+    pub(super) fn refresh_proof(proof: &mut Proof, found: Option<Item>) -> Result<(), StorageError> {
+        proof.seen = Seen::of(found)?;
+        Ok(())
+    }
+
+    pub(super) async fn address_record(&self, address: &Address) -> Result<Seen, StorageError> {
+        let key = keys::address(self.app, self.store.hash()?, address);
+        let stored: Option<Stored> = self.store.get(Table::Codes, key, true).await?;
+        Ok(stored.map_or_else(Seen::default, |it| Seen { version: Some(it.version), record: it.record }))
+    }
+
+    fn put_record(
+        &self,
+        address: &Address,
+        seen: &Seen,
+        next: AddressRecord,
+        now: Timestamp,
+    ) -> Result<Put, StorageError> {
+        let (item, _) = self.record_item(address, next, now)?;
+        let put = Put::builder()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match &seen.version {
+            Some(version) => put
+                .condition_expression("#version = :seen")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":seen", text(version)),
+            None => put.condition_expression("attribute_not_exists(pk)"),
+        }
+        .build()
+        .map_err(StorageError::from_build)
+    }
+
+    fn record_item(
+        &self,
+        address: &Address,
+        record: AddressRecord,
+        now: Timestamp,
+    ) -> Result<(Item, String), StorageError> {
+        let version = self.store.entropy.hex::<8>();
+        let stored = Stored { version: version.clone(), expires: now.as_second() + MEMORY, record };
+        Ok((item(keys::address(self.app, self.store.hash()?, address), &stored)?, version))
+    }
+
+    async fn change_record<T>(
+        &self,
+        address: &Address,
+        now: Timestamp,
+        change: impl Fn(&mut AddressRecord) -> Option<T>,
+    ) -> Result<Option<(T, Seen)>, StorageError> {
+        let seen = self.address_record(address).await?;
+        self.change_record_from(address, seen, now, change).await
+    }
+
+    /// Applies the change to the record until nobody else comes between; one that returns nothing writes nothing.
+    async fn change_record_from<T>(
+        &self,
+        address: &Address,
+        mut seen: Seen,
+        now: Timestamp,
+        change: impl Fn(&mut AddressRecord) -> Option<T>,
+    ) -> Result<Option<(T, Seen)>, StorageError> {
+        for round in 0..ROUNDS {
+            let mut next = seen.record.clone();
+            let Some(changed) = change(&mut next) else { return Ok(None) };
+            let (item, version) = self.record_item(address, next.clone(), now)?;
+            let mut call = self
+                .store
+                .db
+                .put_item()
+                .table_name(self.store.tables.get(Table::Codes)?)
+                .set_item(Some(item))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            call = match &seen.version {
+                Some(version) => call
+                    .condition_expression("#version = :seen")
+                    .expression_attribute_names("#version", "version")
+                    .expression_attribute_values(":seen", text(version)),
+                None => call.condition_expression("attribute_not_exists(pk)"),
+            };
+            let done = |record| Some((changed, Seen { version: Some(version.clone()), record }));
+            let Err(error) = call.send().await else { return Ok(done(next)) };
+            match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    let found = Seen::of(refused.item.clone())?;
+                    if found.version.as_ref() == Some(&version) {
+                        return Ok(done(next));
+                    }
+                    seen = found;
+                }
+                Some(error) if error.code() == Some("TransactionConflictException") => {
+                    let most = 10_000 << round.min(5);
+                    tokio::time::sleep(Duration::from_micros(self.store.entropy.below(most))).await;
+                }
+                _ => return Err(StorageError::from_sdk(error)),
+            }
+        }
+        Err(StorageError::contended())
+    }
+
+    fn count_code(&self, limit: ClientLimit, now: Timestamp) -> Result<Update, StorageError> {
+        let hour = now.as_second().div_euclid(HOUR);
+        Update::builder()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_key(Some(keys::codes_from(self.store.hash()?, limit.address, hour)))
+            .update_expression("SET #count = if_not_exists(#count, :zero) + :one, #expires = :expires")
+            .condition_expression("attribute_not_exists(#count) OR #count < :limit")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_names("#expires", EXPIRES)
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(limit.per_hour))
+            .expression_attribute_values(":expires", number((hour + 2) * HOUR))
+            .build()
+            .map_err(StorageError::from_build)
+    }
+}
