@@ -108,7 +108,8 @@ mod tests {
         // The example of RFC 7636, appendix B.
         let verifier = CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert!(verifier.matches("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
-        for other in ["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ""] {
+        for other in ["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ""]
+        {
             assert!(!CodeVerifier::new(other).matches("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), "{other}");
         }
     }

@@ -98,7 +98,8 @@ pub async fn sign_up(env: &Env, ctx: &Ctx, app: &AppRecord, request: SignUp) -> 
     let store = env.store.app(app.app_id);
     for _ in 0..DRAWS {
         let canonical_name = &name.canonical();
-        let new = NewUser { user: &user, canonical_name, external_id: external_id.as_ref(), limit, gift: gift.as_ref() };
+        let new =
+            NewUser { user: &user, canonical_name, external_id: external_id.as_ref(), limit, gift: gift.as_ref() };
         match store.sign_up(new, ctx.now).await? {
             SignedUp::Created => return Ok(user),
             SignedUp::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),

@@ -67,7 +67,9 @@ pub struct World {
 
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    [accounts::routes(), oauth::routes(), points::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), oauth::routes(), points::routes(), profile::routes(), directory::routes()]
+        .into_iter()
+        .fold(Routes::new(), Routes::merge)
 }
 
 impl World {

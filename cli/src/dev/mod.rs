@@ -59,7 +59,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// All endpoints of all groups.
 pub(crate) fn routes() -> Routes {
     // The directory comes last: it answers for what the others do not have.
-    [accounts::routes(), oauth::routes(), points::routes(), profile::routes(), directory::routes()].into_iter().fold(Routes::new(), Routes::merge)
+    [accounts::routes(), oauth::routes(), points::routes(), profile::routes(), directory::routes()]
+        .into_iter()
+        .fold(Routes::new(), Routes::merge)
 }
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {

@@ -4,9 +4,7 @@ use axum::extract::State;
 use shared::{
     env::Env,
     error::{ApiError, ErrorCode},
-    http::{
-        Access, App, Command, Ctx, Field, Fields, Json, OptionalBody, Query, Refusal, Reply, Route, SentAppSecret,
-    },
+    http::{Access, App, Command, Ctx, Field, Fields, Json, OptionalBody, Query, Refusal, Reply, Route, SentAppSecret},
     jwt::TokenResponse,
     redirect::RedirectUri,
     secret::{AuthorizationCode, CodeVerifier},
@@ -172,7 +170,11 @@ mod tests {
             ("https://a.example/", None, CodeExchange::Open, false),
         ];
         for (redirect_uri, challenge, exchange, needed) in cases {
-            assert_eq!(needs_app_secret(&grant(redirect_uri, challenge), exchange), needed, "{redirect_uri} {challenge:?}");
+            assert_eq!(
+                needs_app_secret(&grant(redirect_uri, challenge), exchange),
+                needed,
+                "{redirect_uri} {challenge:?}"
+            );
         }
     }
 

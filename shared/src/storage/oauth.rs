@@ -169,8 +169,7 @@ impl AppStore<'_> {
 
     /// What a code is good for as of now.
     pub async fn find_code(&self, code: &AuthorizationCode, now: Timestamp) -> Result<CodeState, StorageError> {
-        let row: Option<CodeRow> =
-            self.store.get(Table::Codes, keys::authorization_code(self.app, code), true).await?;
+        let row: Option<CodeRow> = self.store.get(Table::Codes, keys::authorization_code(self.app, code), true).await?;
         Ok(row.map_or(CodeState::Dead, |row| row.into_state(now)))
     }
 

@@ -146,12 +146,7 @@ pub struct LedgerPage {
 
 impl AppStore<'_> {
     /// Writes a row, once per order, and what follows from it.
-    pub async fn post_points(
-        &self,
-        user: UserId,
-        posting: &Posting,
-        now: Timestamp,
-    ) -> Result<Posted, StorageError> {
+    pub async fn post_points(&self, user: UserId, posting: &Posting, now: Timestamp) -> Result<Posted, StorageError> {
         if posting.used == 0 {
             return Err(StorageError::Corrupt("a posting of nothing".to_owned()));
         }
@@ -268,12 +263,7 @@ impl AppStore<'_> {
     }
 
     /// The rows of an account that begins with a gift, for the transaction that creates its user.
-    pub(super) fn open_account(
-        &self,
-        user: UserId,
-        gift: &Posting,
-        now: Timestamp,
-    ) -> Result<Vec<Put>, StorageError> {
+    pub(super) fn open_account(&self, user: UserId, gift: &Posting, now: Timestamp) -> Result<Vec<Put>, StorageError> {
         let after = Account::default()
             .after(gift)
             .map_err(|refused| StorageError::Corrupt(format!("a gift of {}: {refused:?}", gift.used)))?;
@@ -354,7 +344,8 @@ mod tests {
 
     #[test]
     fn each_kind_has_numbers_of_its_own() {
-        let account = [3, -1, 4].into_iter().fold(Account::default(), |account, used| account.after(&posting(used)).unwrap());
+        let account =
+            [3, -1, 4].into_iter().fold(Account::default(), |account, used| account.after(&posting(used)).unwrap());
         let counts = [LedgerKind::All, LedgerKind::Recharge, LedgerKind::Consumption].map(|kind| account.rows_of(kind));
         assert_eq!(counts, [3, 2, 1]);
     }

@@ -261,7 +261,8 @@ async fn phones_and_mailboxes_that_were_proven_sign_in_and_share_the_users_budge
         let token = claims(&authorize(&world, &code).await.token());
         assert_eq!((&token["grant_type"], &token["nameid"]), (&json!(grant_type), &json!(user)), "{name}");
     }
-    for (grant_type, name) in [("phone", "13900139000"), ("email", "bob@example.com"), ("account", "alice@example.com")] {
+    for (grant_type, name) in [("phone", "13900139000"), ("email", "bob@example.com"), ("account", "alice@example.com")]
+    {
         let answer = world.client().post(GRANT, ask(json!({"grant_type": grant_type, "userName": name}))).await;
         answer.refused(200, 401, "invalid_credentials");
     }
@@ -374,7 +375,8 @@ async fn oa_17_a_code_is_good_in_its_own_app_only_and_stays_good_there() {
     let world = world().await;
     let code = code(&world, json!({})).await;
     let before = world.snapshot().await;
-    let elsewhere = world.client().send(Method::POST, &format!("/api/OAuth/3/Authorize?code={code}"), None, vec![]).await;
+    let elsewhere =
+        world.client().send(Method::POST, &format!("/api/OAuth/3/Authorize?code={code}"), None, vec![]).await;
     is_invalid_grant(&elsewhere);
     assert_eq!(world.snapshot().await, before);
     authorize(&world, &code).await.token();
@@ -413,9 +415,7 @@ async fn oa_19_a_challenge_and_its_verifier_need_each_other_under_either_setting
 #[tokio::test]
 async fn oa_22_a_code_from_a_browser_needs_its_verifier_or_the_apps_secret() {
     let world = world().await;
-    world
-        .change_app(&world.strict, |app| app.redirect_uris = vec![CALLBACK.to_owned()])
-        .await;
+    world.change_app(&world.strict, |app| app.redirect_uris = vec![CALLBACK.to_owned()]).await;
     let path = "/api/OAuth/3/Authorize";
     let code = code_at(&world, 3, json!({"redirect_uri": CALLBACK})).await;
     let body = json!({"code": code});
@@ -428,8 +428,7 @@ async fn oa_22_a_code_from_a_browser_needs_its_verifier_or_the_apps_secret() {
     assert_eq!(world.snapshot().await, before, "whoever may not exchange the code cannot spend it");
     let server = world.client().with("x-app-secret", world.strict.secret.expose());
     server.post(path, body).await.token();
-    let challenged =
-        json!({"redirect_uri": CALLBACK, "code_challenge": CHALLENGE, "code_challenge_method": "S256"});
+    let challenged = json!({"redirect_uri": CALLBACK, "code_challenge": CHALLENGE, "code_challenge_method": "S256"});
     let code = code_at(&world, 3, challenged).await;
     world.client().post(path, json!({"code": code, "code_verifier": VERIFIER})).await.token();
     let direct = code_at(&world, 3, json!({})).await;
@@ -512,8 +511,7 @@ async fn a_code_of_a_user_who_was_disabled_or_reset_is_void() {
 async fn a_consent_is_one_row_for_the_same_place_and_scopes_and_the_latest_comes_first() {
     let world = world().await;
     let mut tokens = Vec::new();
-    for (scopes, redirect_uri) in
-        [("a b", ""), ("b a", ""), ("a b", CALLBACK), ("A b", ""), ("a b", ""), ("a  b", "")]
+    for (scopes, redirect_uri) in [("a b", ""), ("b a", ""), ("a b", CALLBACK), ("A b", ""), ("a b", ""), ("a  b", "")]
     {
         world.wait(60);
         let code = code(&world, json!({"scopes": scopes, "redirect_uri": redirect_uri})).await;
@@ -522,7 +520,9 @@ async fn a_consent_is_one_row_for_the_same_place_and_scopes_and_the_latest_comes
     let listed = consents(&world, &tokens[0]).await;
     let seen: Vec<_> = listed
         .iter()
-        .map(|row| [&row["scopes"], &row["redirectUri"], &row["createDate"], &row["lastUpdate"]].map(|it| it.as_str().unwrap()))
+        .map(|row| {
+            [&row["scopes"], &row["redirectUri"], &row["createDate"], &row["lastUpdate"]].map(|it| it.as_str().unwrap())
+        })
         .collect();
     assert_eq!(
         seen,
@@ -539,6 +539,7 @@ async fn a_consent_is_one_row_for_the_same_place_and_scopes_and_the_latest_comes
     let user = claims(&tokens[0])["nameid"].clone();
     world.engine.import("test-Users", [json!({"pk": {"S": "2#email#a@b.example"}, "userId": {"N": user}})]);
     let by_mail = json!({"grant_type": "email", "userName": "a@b.example", "scopes": "b a"});
+    world.wait(60);
     let code = code(&world, by_mail).await;
     authorize(&world, &code).await.token();
     let first = &consents(&world, &tokens[0]).await[0];

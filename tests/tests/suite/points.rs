@@ -81,7 +81,11 @@ async fn pt_01_pt_02_where_the_server_credits_points_its_secret_comes_before_the
             answer.refused(200, 403, "app_secret_required");
             assert_eq!(answer.body["err"], "需要应用密钥");
         }
-        client.send(Method::POST, path, Some("text/plain"), b"x".to_vec()).await.refused(200, 403, "app_secret_required");
+        client.send(Method::POST, path, Some("text/plain"), b"x".to_vec()).await.refused(
+            200,
+            403,
+            "app_secret_required",
+        );
     }
     let server = client.clone().with("x-app-secret", world.strict.secret.expose());
     let without_bearer = world.client().with("x-app-secret", world.strict.secret.expose());
@@ -109,11 +113,13 @@ async fn where_users_credit_themselves_the_query_does_it_too() {
     client.post(RECHARGE, json!({"price": 200, "orderId": "o-1"})).await.data();
     client.get(&format!("{RECHARGE}?Price=500&remark=undefined&orderId=")).await.data();
     client.get("/api/appusers/2/rechargepoints?price=500&orderId=null").await.data();
-    for query in ["", "?price=", "?price=2e2", "?price=-1", "?price=200&price=200", "?price=1000000001", "?price=0200"] {
+    for query in ["", "?price=", "?price=2e2", "?price=-1", "?price=200&price=200", "?price=1000000001", "?price=0200"]
+    {
         client.get(&format!("{RECHARGE}{query}")).await.refused(400, 400, "invalid_request");
     }
     client.get(&format!("{RECHARGE}?price=0")).await.refused(200, 422, "price_not_listed");
-    let remarks: Vec<_> = client.get(LOG).await.data()["data"].as_array().unwrap().iter().map(|row| row["remark"].clone()).collect();
+    let remarks: Vec<_> =
+        client.get(LOG).await.data()["data"].as_array().unwrap().iter().map(|row| row["remark"].clone()).collect();
     assert_eq!(remarks, ["", "", "充 值"]);
     assert_eq!(assert_balanced(&world).await[&format!("2#{user}")], 12_000);
 }
@@ -175,7 +181,20 @@ async fn pt_05_pt_07_pt_10_prices_are_whole_listed_and_all_that_a_body_decides()
     let (world, client, user) = world().await;
     let mallory = world.client().bearer(&world.client().sign_up(2, "mallory", PASSWORD).await);
     let before = world.snapshot().await;
-    for price in ["-1", "-0", "0.5", "1e309", "9223372036854775808", "\"1e2\"", "\"007\"", "null", "\"\"", "[200]", "true", "1000000001"] {
+    for price in [
+        "-1",
+        "-0",
+        "0.5",
+        "1e309",
+        "9223372036854775808",
+        "\"1e2\"",
+        "\"007\"",
+        "null",
+        "\"\"",
+        "[200]",
+        "true",
+        "1000000001",
+    ] {
         let body = format!(r#"{{"price":{price}}}"#).into_bytes();
         client.send(Method::POST, RECHARGE, Some("application/json"), body).await.refused(400, 400, "invalid_request");
     }
@@ -217,7 +236,9 @@ async fn pt_08_a_balance_is_never_more_than_clients_can_hold_nor_below_zero() {
 async fn pt_11_an_app_without_prices_sells_nothing() {
     let (world, client, _) = world().await;
     world.change_app(&world.documented, |app| app.settings.price_table = None).await;
-    for answer in [client.post(RECHARGE, json!({"price": 200})).await, client.get(&format!("{RECHARGE}?price=200")).await] {
+    for answer in
+        [client.post(RECHARGE, json!({"price": 200})).await, client.get(&format!("{RECHARGE}?price=200")).await]
+    {
         answer.refused(200, 403, "recharge_disabled");
         assert_eq!(answer.body["err"], "应用未开启充值");
     }
@@ -320,9 +341,18 @@ async fn pt_13_pt_14_the_log_is_the_callers_own_and_its_pages_are_bounded() {
         walked.extend(page(&format!("?skip={skip}&take=7")).await.1);
     }
     assert_eq!(walked, newest);
-    for query in
-        ["?type=-1", "?type=9", "?type=abc", "?skip=-1", "?skip=x", "?take=-1", "?take=1e9", "?take=1.0", "?skip=1&skip=2", "?type=1;2"]
-    {
+    for query in [
+        "?type=-1",
+        "?type=9",
+        "?type=abc",
+        "?skip=-1",
+        "?skip=x",
+        "?take=-1",
+        "?take=1e9",
+        "?take=1.0",
+        "?skip=1&skip=2",
+        "?type=1;2",
+    ] {
         client.get(&format!("{LOG}{query}")).await.refused(400, 400, "invalid_request");
     }
     let own = other.get(&format!("{LOG}?userId={user}&userID={user}")).await;
@@ -368,7 +398,8 @@ async fn a_hundred_thousand_rows_page_in_two_reads_wherever_the_page_begins() {
             };
             assert_eq!(operations, expected, "the app, the user, the account, the rows");
             assert_eq!(answer.data()["total"], total);
-            let ids: Vec<_> = answer.data()["data"].as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect();
+            let ids: Vec<_> =
+                answer.data()["data"].as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect();
             let newest = (1..=100_000_u64).rev().filter(|number| kind == 0 || (number % 5 == 0) == (kind == 2));
             let skip = usize::try_from(skip).unwrap();
             assert_eq!(ids, newest.skip(skip).take(100).collect::<Vec<_>>(), "type {kind} skip {skip}");
@@ -382,7 +413,9 @@ async fn a_hundred_thousand_rows_page_in_two_reads_wherever_the_page_begins() {
 #[tokio::test]
 async fn a_recharge_survives_a_lost_answer_and_a_conflict_and_fails_whole() {
     let (world, client, user) = world().await;
-    for (number, fault) in [Fault::AnswerLost, Fault::Conflict, Fault::Throttled, Fault::InternalError].into_iter().enumerate() {
+    for (number, fault) in
+        [Fault::AnswerLost, Fault::Conflict, Fault::Throttled, Fault::InternalError].into_iter().enumerate()
+    {
         // The app, the user, the account, and then the transaction.
         world.engine.spoil([None, None, None, Some(fault)]);
         client.post(RECHARGE, json!({"price": 200, "orderId": number})).await.refused(400, 400, "invalid_request");
@@ -412,7 +445,9 @@ async fn codes(answers: impl Iterator<Item = impl Future<Output = Answer>>) -> H
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rc_17_a_hundred_recharges_of_distinct_orders_sum_exactly() {
     let (world, client, user) = world().await;
-    let counts = codes((0..100).map(|number| client.post(RECHARGE, json!({"price": 200, "orderId": format!("o{number}")})))).await;
+    let counts =
+        codes((0..100).map(|number| client.post(RECHARGE, json!({"price": 200, "orderId": format!("o{number}")}))))
+            .await;
     assert_eq!(counts, HashMap::from([(200, 100)]));
     assert_eq!(total(&client).await, 100);
     assert_eq!(assert_balanced(&world).await[&format!("2#{user}")], 200_000);
@@ -448,7 +483,8 @@ async fn rc_19_a_hundred_recharges_against_a_daily_limit_stop_exactly_at_it() {
             app.settings.daily_recharge_limit = Some(50);
         })
         .await;
-    let counts = codes((0..100).map(|number| client.post(RECHARGE, json!({"price": 1, "orderId": format!("o{number}")})))).await;
+    let counts =
+        codes((0..100).map(|number| client.post(RECHARGE, json!({"price": 1, "orderId": format!("o{number}")})))).await;
     assert_eq!(counts, HashMap::from([(200, 50), (422, 50)]));
     assert_eq!(assert_balanced(&world).await[&format!("2#{user}")], 50);
 }
