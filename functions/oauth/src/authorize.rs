@@ -10,7 +10,7 @@ use shared::{
     secret::{AuthorizationCode, CodeVerifier},
     settings::CodeExchange,
     sign_in::{self, Admitted},
-    storage::{AppStore, CodeState, Exchanged, Grant, UsedCode},
+    storage::{AppStore, CodeState, Exchanged, Grant, Spent, UsedCode},
     user::User,
 };
 
@@ -43,8 +43,10 @@ pub(crate) async fn handle(
         secret.require()?;
     }
     if !is_right_place(&grant, body.redirect_uri.as_ref()) || !is_verified(&grant, body.code_verifier.as_ref()) {
-        store.spend_code(&code).await?;
-        return Err(ErrorCode::InvalidGrant.into());
+        return Err(match store.spend_code(&code).await? {
+            Spent::Done => ErrorCode::InvalidGrant.into(),
+            Spent::Used(used) => replayed(&store, &used).await,
+        });
     }
     // Everything that the user did before a reset is void: the code, too.
     let user = store.find_user(grant.user_id).await?;

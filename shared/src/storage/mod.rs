@@ -27,7 +27,7 @@ pub use self::{
     apps::{NewApp, SettingsCache},
     error::StorageError,
     keys::Table,
-    oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
+    oauth::{CodeState, Deleted, Exchanged, Grant, Spent, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
     points::{LedgerPage, OrderState, Posted},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},

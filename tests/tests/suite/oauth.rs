@@ -657,6 +657,26 @@ async fn rc_11_a_hundred_exchanges_of_one_code_give_one_token_and_then_it_is_rev
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_right_and_wrong_exchanges_of_one_code_no_token_survives() {
+    let world = world().await;
+    for _ in 0..10 {
+        let code = code(&world, json!({})).await;
+        let answers = join_all((0..20).map(|number| {
+            let redirect_uri = if number % 2 == 0 { "" } else { CALLBACK };
+            let client = world.client();
+            let body = json!({"code": code, "redirect_uri": redirect_uri});
+            async move { client.post(AUTHORIZE, body).await }
+        }))
+        .await;
+        let tokens: Vec<_> = answers.iter().filter(|answer| answer.code() == 200).map(Answer::token).collect();
+        assert!(tokens.len() <= 1);
+        for token in tokens {
+            world.client().bearer(&token).get(PROFILE).await.refused(401, 401, "invalid_token");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_codes_for_one_consent_at_once_are_fifty_tokens_and_one_row() {
     let world = world().await;
     let identity = json!({"platform": "wx", "unionID": "o1"});
