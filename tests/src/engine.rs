@@ -103,6 +103,7 @@ impl Engine {
     }
 
     /// Everything that is stored, as text: for counting rows, and for searching it for what must not be there.
+    #[expect(clippy::unused_async, reason = "callers wait for it as for every other call")]
     pub async fn dump(&self, table: &str) -> Vec<serde_json::Value> {
         let mut rows = Vec::new();
         let mut scan = serde_json::json!({ "TableName": table });
