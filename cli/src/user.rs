@@ -51,16 +51,16 @@ pub(crate) async fn run(store: Store, command: UserCommand) -> Result<Value, Fai
 
 async fn points(store: &Store, args: PointsArgs) -> Result<Value, Failure> {
     let PointsArgs { app, user, add, deduct, remark } = args;
-    let used = add.or(deduct.map(|points| -points)).ok_or_else(|| Failure::new("--add or --deduct is required"))?;
+    let amount = add.or(deduct.map(|points| -points)).ok_or_else(|| Failure::new("--add or --deduct is required"))?;
     let remark = Remark::parse(&remark).map_err(|refusal| Failure::new(format!("--remark {refusal}")))?.into_string();
     let store = store.app(app);
     if store.find_user(user).await?.is_none() {
         return Err(Failure::new(format!("app {app} has no user {user}")));
     }
-    let posting = Posting { used, remark, payment: None };
+    let posting = Posting { used: amount, remark, payment: None };
     match store.post_points(user, &posting, SystemClock.now()).await? {
         Posted::Done { balance } => {
-            Ok(json!({"appId": app, "userId": user, "used": used, "remark": posting.remark, "balance": balance}))
+            Ok(json!({"appId": app, "userId": user, "used": amount, "remark": posting.remark, "balance": balance}))
         }
         Posted::Insufficient { balance } => Err(Failure::new(format!("user {user} has only {balance} points"))),
         Posted::TooMany => Err(Failure::new(format!("user {user} would have more points than anybody can"))),

@@ -10,7 +10,7 @@ use shared::{
     secret::{AuthorizationCode, CodeVerifier},
     settings::CodeExchange,
     sign_in::{self, Admitted},
-    storage::{AppStore, CodeState, Exchanged, Grant, UsedCode},
+    storage::{AppStore, CodeState, Exchanged, Grant, Spent, UsedCode},
     user::User,
 };
 
@@ -35,7 +35,7 @@ pub(crate) async fn handle(
     let store = env.store.app(app.app_id);
     let grant = match store.find_code(&code, ctx.now).await? {
         CodeState::Open(grant) => *grant,
-        CodeState::Used(used) => return Err(replayed(&store, &used).await),
+        CodeState::Used(earlier) => return Err(replayed(&store, &earlier).await),
         CodeState::Dead => return Err(ErrorCode::InvalidGrant.into()),
     };
     // Whoever cannot exchange the code must not be able to spend it, either.
@@ -43,8 +43,10 @@ pub(crate) async fn handle(
         secret.require()?;
     }
     if !is_right_place(&grant, body.redirect_uri.as_ref()) || !is_verified(&grant, body.code_verifier.as_ref()) {
-        store.spend_code(&code).await?;
-        return Err(ErrorCode::InvalidGrant.into());
+        return Err(match store.spend_code(&code).await? {
+            Spent::Done => ErrorCode::InvalidGrant.into(),
+            Spent::Used(earlier) => replayed(&store, &earlier).await,
+        });
     }
     // Everything that the user did before a reset is void: the code, too.
     let user = store.find_user(grant.user_id).await?;
@@ -55,14 +57,14 @@ pub(crate) async fn handle(
             let admitted = Admitted::code_holder(user);
             sign_in::oauth_token(&env, &ctx, &app, &admitted, &grant, consent).map(Reply::ok)
         }
-        Exchanged::Used(used) => Err(replayed(&store, &used).await),
+        Exchanged::Used(earlier) => Err(replayed(&store, &earlier).await),
         Exchanged::Dead => Err(ErrorCode::InvalidGrant.into()),
     }
 }
 
 /// A second use means that the code is known to more than one: what the first use gave ends, too.
-async fn replayed(store: &AppStore<'_>, used: &UsedCode) -> ApiError {
-    match store.refuse_grant(used).await {
+async fn replayed(store: &AppStore<'_>, earlier: &UsedCode) -> ApiError {
+    match store.refuse_grant(earlier).await {
         Ok(()) => ErrorCode::InvalidGrant.into(),
         Err(error) => error.into(),
     }

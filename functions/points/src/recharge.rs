@@ -55,9 +55,12 @@ pub(crate) async fn recharge(
     let store = env.store.app(user.app_id);
     let posted = match prices.get(&price.to_string()) {
         Some(points) => {
-            let used = i64::try_from(*points).map_err(ApiError::internal)?;
-            let remark = command.remark.into_string();
-            store.post_points(user.id, &Posting { used, remark, payment: Some(payment) }, ctx.now).await?
+            let posting = Posting {
+                used: i64::try_from(*points).map_err(ApiError::internal)?,
+                remark: command.remark.into_string(),
+                payment: Some(payment),
+            };
+            store.post_points(user.id, &posting, ctx.now).await?
         }
         // The price may have been listed when the order was credited.
         None => match store.compare_order(user.id, Some(&payment)).await? {

@@ -42,7 +42,7 @@ pub use self::{
     ip_budget::{IpBudget, IpCharge},
     keys::Table,
     licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
-    oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
+    oauth::{CodeState, Deleted, Exchanged, Grant, Spent, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
     password_reset::Reset,
     points::{LedgerPage, OrderState, Posted},

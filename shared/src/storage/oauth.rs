@@ -71,6 +71,15 @@ pub struct UsedCode {
     grant: GrantId,
 }
 
+/// What became of a code that was to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// It is good for nothing any more.
+    Done,
+    /// It was exchanged before.
+    Used(UsedCode),
+}
+
 /// What became of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exchanged {
@@ -122,15 +131,17 @@ struct CodeRow {
 
 impl CodeRow {
     fn into_state(self, now: Timestamp) -> CodeState {
-        match (self.state, self.consent_id) {
-            (State::Used, Some(consent)) => {
-                CodeState::Used(UsedCode { user: self.grant.user_id, consent, grant: self.grant.id })
-            }
-            (State::Open, None) if now.as_millisecond() < self.grant.expires_at => {
-                CodeState::Open(Box::new(self.grant))
-            }
-            _ => CodeState::Dead,
+        if let Some(used) = self.used() {
+            return CodeState::Used(used);
         }
+        let is_open = self.state == State::Open && now.as_millisecond() < self.grant.expires_at;
+        if is_open { CodeState::Open(Box::new(self.grant)) } else { CodeState::Dead }
+    }
+
+    /// What it gave, if it was exchanged.
+    fn used(&self) -> Option<UsedCode> {
+        let consent = self.consent_id.filter(|_| self.state == State::Used)?;
+        Some(UsedCode { user: self.grant.user_id, consent, grant: self.grant.id.clone() })
     }
 }
 
@@ -173,8 +184,8 @@ impl AppStore<'_> {
         Ok(row.map_or(CodeState::Dead, |row| row.into_state(now)))
     }
 
-    /// Ends a code that was presented with something wrong, unless it is used or spent already.
-    pub async fn spend_code(&self, code: &AuthorizationCode) -> Result<(), StorageError> {
+    /// Ends a code that was presented with something wrong. When it was exchanged meanwhile, this is its second use.
+    pub async fn spend_code(&self, code: &AuthorizationCode) -> Result<Spent, StorageError> {
         let call = self
             .store
             .db
@@ -185,10 +196,13 @@ impl AppStore<'_> {
             .condition_expression("#state = :open")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":spent", text(State::Spent.as_str()))
-            .expression_attribute_values(":open", text(State::Open.as_str()));
-        match update(call).await? {
-            Updated::Done(_) | Updated::Refused(_) => Ok(()),
-        }
+            .expression_attribute_values(":open", text(State::Open.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let found = match update(call).await? {
+            Updated::Done(_) | Updated::Refused(None) => return Ok(Spent::Done),
+            Updated::Refused(Some(found)) => read::<CodeRow>(found)?,
+        };
+        Ok(found.used().map_or(Spent::Done, Spent::Used))
     }
 
     /// Spends an open code and writes or refreshes the user's consent, both or neither.
@@ -216,11 +230,8 @@ impl AppStore<'_> {
                 Transacted::Refused(refused) => refused,
             };
             if let Some((_, row)) = refused.into_iter().find(|(step, _)| *step == Step::Code) {
-                let state = row.map(read::<CodeRow>).transpose()?.map(|row| row.into_state(now));
-                return Ok(match state {
-                    Some(CodeState::Used(used)) => Exchanged::Used(used),
-                    Some(CodeState::Open(_) | CodeState::Dead) | None => Exchanged::Dead,
-                });
+                let used = row.map(read::<CodeRow>).transpose()?.and_then(|row| row.used());
+                return Ok(used.map_or(Exchanged::Dead, Exchanged::Used));
             }
             // The consent was given, refreshed or taken back meanwhile: look again.
             pause(self.store, refusals).await;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::{join, join_all};
 use http::Method;
 use serde_json::{Value, json};
@@ -23,14 +24,19 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 fn claims(token: &str) -> Value {
     use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    let payload = token.split('.').nth(1).expect("as the service writes it");
+    serde_json::from_slice(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).expect("as the service writes it"),
+    )
+    .expect("as the service writes it")
 }
 
 /// What alice asks for, with these members set.
-fn ask(members: Value) -> Value {
+fn ask(members: &Value) -> Value {
     let mut body = json!({"grant_type": "account", "scopes": "openid", "userName": "alice", "password": PASSWORD});
-    body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    body.as_object_mut()
+        .expect("as the service writes it")
+        .extend(members.as_object().expect("as the service writes it").clone());
     body
 }
 
@@ -44,8 +50,8 @@ async fn world() -> World {
 }
 
 async fn code_at(world: &World, app: u32, members: Value) -> String {
-    let answer = world.client().post(&format!("/api/OAuth/{app}/GrantCode"), ask(members)).await;
-    answer.data()["code"].as_str().unwrap().to_owned()
+    let answer = world.client().post(&format!("/api/OAuth/{app}/GrantCode"), ask(&members)).await;
+    answer.data()["code"].as_str().expect("as the service writes it").to_owned()
 }
 
 async fn code(world: &World, members: Value) -> String {
@@ -66,7 +72,7 @@ async fn plain_token(world: &World) -> String {
 }
 
 async fn consents(world: &World, token: &str) -> Vec<Value> {
-    world.client().bearer(token).get(CONSENTS).await.data().as_array().unwrap().clone()
+    world.client().bearer(token).get(CONSENTS).await.data().as_array().expect("as the service writes it").clone()
 }
 
 #[tokio::test]
@@ -76,7 +82,7 @@ async fn oa_29_a_grant_becomes_a_token_and_a_consent_and_the_token_ends_with_the
         .client()
         .post(
             &format!("{GRANT}?scheme=app"),
-            ask(json!({"scopes": "openid,profile", "redirect_uri": CALLBACK, "expireInDays": "7"})),
+            ask(&json!({"scopes": "openid,profile", "redirect_uri": CALLBACK, "expireInDays": "7"})),
         )
         .await;
     assert_eq!(granted.data()["expires_in"], 120);
@@ -172,7 +178,7 @@ async fn oa_01_no_mutation_of_a_registered_redirect_uri_is_taken() {
         "https://good.example/Path/cb?x=1\u{200b}",
     ];
     for uri in mutations {
-        let answer = world.client().post(GRANT, ask(json!({"redirect_uri": uri}))).await;
+        let answer = world.client().post(GRANT, ask(&json!({"redirect_uri": uri}))).await;
         answer.refused(200, 400, "redirect_uri_not_allowed");
         assert_eq!(answer.body["err"], "回调地址不在白名单内", "{uri}");
     }
@@ -187,7 +193,7 @@ async fn oa_01_no_mutation_of_a_registered_redirect_uri_is_taken() {
         json!(long),
     ];
     for uri in malformed {
-        let answer = world.client().post(GRANT, ask(json!({"redirect_uri": uri}))).await;
+        let answer = world.client().post(GRANT, ask(&json!({"redirect_uri": uri}))).await;
         answer.refused(400, 400, "invalid_request");
     }
     assert_eq!(world.snapshot().await, before, "no code, no charged password");
@@ -200,18 +206,18 @@ async fn oa_02_an_empty_list_allows_nothing_or_any_absolute_uri_and_none_is_alwa
     for redirect_uri in [json!(""), json!(null)] {
         code_at(&world, 3, json!({"redirect_uri": redirect_uri})).await;
     }
-    let strict = world.client().post("/api/OAuth/3/GrantCode", ask(json!({"redirect_uri": CALLBACK}))).await;
+    let strict = world.client().post("/api/OAuth/3/GrantCode", ask(&json!({"redirect_uri": CALLBACK}))).await;
     strict.refused(200, 400, "redirect_uri_not_allowed");
     for uri in [CALLBACK, "http://localhost:5173/#/login", "myapp://cb"] {
         code(&world, json!({"redirect_uri": uri})).await;
     }
     for uri in ["/cb", "cb", "//evil.example/", "javascript:alert(1)", "data:text/html,x", "https://a@b/"] {
-        let answer = world.client().post(GRANT, ask(json!({"redirect_uri": uri}))).await;
+        let answer = world.client().post(GRANT, ask(&json!({"redirect_uri": uri}))).await;
         answer.refused(200, 400, "redirect_uri_not_allowed");
     }
     // A list that is not empty decides alone.
     world.change_app(&world.documented, |app| app.redirect_uris = vec!["myapp://cb".to_owned()]).await;
-    let other = world.client().post(GRANT, ask(json!({"redirect_uri": CALLBACK}))).await;
+    let other = world.client().post(GRANT, ask(&json!({"redirect_uri": CALLBACK}))).await;
     other.refused(200, 400, "redirect_uri_not_allowed");
 }
 
@@ -263,11 +269,11 @@ async fn phones_and_mailboxes_that_were_proven_sign_in_and_share_the_users_budge
     }
     for (grant_type, name) in [("phone", "13900139000"), ("email", "bob@example.com"), ("account", "alice@example.com")]
     {
-        let answer = world.client().post(GRANT, ask(json!({"grant_type": grant_type, "userName": name}))).await;
+        let answer = world.client().post(GRANT, ask(&json!({"grant_type": grant_type, "userName": name}))).await;
         answer.refused(200, 401, "invalid_credentials");
     }
     let wrong = |grant_type: &str, name: &str| {
-        let body = ask(json!({"grant_type": grant_type, "userName": name, "password": "wrong horse battery"}));
+        let body = ask(&json!({"grant_type": grant_type, "userName": name, "password": "wrong horse battery"}));
         let client = world.client();
         async move { client.post(GRANT, body).await }
     };
@@ -285,7 +291,7 @@ async fn oa_10_oa_11_oa_20_what_the_request_alone_shows_is_a_bad_request() {
     let world = world().await;
     let before = world.snapshot().await;
     for query in ["scheme=web", "scheme=APP", "scheme=app&scheme=app", "scheme=%ff"] {
-        let answer = world.client().post(&format!("{GRANT}?{query}"), ask(json!({}))).await;
+        let answer = world.client().post(&format!("{GRANT}?{query}"), ask(&json!({}))).await;
         answer.refused(400, 400, "invalid_request");
         let answer = world.client().send(Method::POST, &format!("{AUTHORIZE}?{query}&code=x"), None, vec![]).await;
         answer.refused(400, 400, "invalid_request");
@@ -313,7 +319,7 @@ async fn oa_10_oa_11_oa_20_what_the_request_alone_shows_is_a_bad_request() {
         json!({"code_challenge_method": "S256"}),
         json!({"code_challenge_method": "plain"}),
     ] {
-        world.client().post(GRANT, ask(members)).await.refused(400, 400, "invalid_request");
+        world.client().post(GRANT, ask(&members)).await.refused(400, 400, "invalid_request");
     }
     for query in ["", "?code=", "?code=undefined", "?code=null"] {
         let answer = world.client().send(Method::POST, &format!("{AUTHORIZE}{query}"), None, vec![]).await;
@@ -489,14 +495,12 @@ async fn a_code_of_a_user_who_was_disabled_or_reset_is_void() {
         let token = plain_token(&world).await;
         let user = claims(&token)["nameid"].as_str().unwrap().to_owned();
         let is_status = change.contains("#it");
-        let value = |text: &str| match is_status {
-            true => aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned()),
-            false => aws_sdk_dynamodb::types::AttributeValue::N("7".to_owned()),
-        };
+        let value =
+            |text: &str| if is_status { AttributeValue::S(text.to_owned()) } else { AttributeValue::N("7".to_owned()) };
         let set = |text: &'static str| {
             let call = world.engine.client().update_item().table_name("test-Users").update_expression(change);
             let call = if is_status { call.expression_attribute_names("#it", "status") } else { call };
-            call.key("pk", aws_sdk_dynamodb::types::AttributeValue::S(format!("2#user#{user}")))
+            call.key("pk", AttributeValue::S(format!("2#user#{user}")))
                 .expression_attribute_values(":new", value(text))
                 .send()
         };
@@ -539,6 +543,7 @@ async fn a_consent_is_one_row_for_the_same_place_and_scopes_and_the_latest_comes
     let user = claims(&tokens[0])["nameid"].clone();
     world.engine.import("test-Users", [json!({"pk": {"S": "2#email#a@b.example"}, "userId": {"N": user}})]);
     let by_mail = json!({"grant_type": "email", "userName": "a@b.example", "scopes": "b a"});
+    world.wait(60);
     let code = code(&world, by_mail).await;
     authorize(&world, &code).await.token();
     let first = &consents(&world, &tokens[0]).await[0];
@@ -653,6 +658,26 @@ async fn rc_11_a_hundred_exchanges_of_one_code_give_one_token_and_then_it_is_rev
     let token = tokens[0].token();
     world.client().bearer(&token).get(PROFILE).await.refused(401, 401, "invalid_token");
     assert_eq!(consents(&world, &plain_token(&world).await).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_right_and_wrong_exchanges_of_one_code_no_token_survives() {
+    let world = world().await;
+    for _ in 0..10 {
+        let code = code(&world, json!({})).await;
+        let answers = join_all((0..20).map(|number| {
+            let redirect_uri = if number % 2 == 0 { "" } else { CALLBACK };
+            let client = world.client();
+            let body = json!({"code": code, "redirect_uri": redirect_uri});
+            async move { client.post(AUTHORIZE, body).await }
+        }))
+        .await;
+        let tokens: Vec<_> = answers.iter().filter(|answer| answer.code() == 200).map(Answer::token).collect();
+        assert!(tokens.len() <= 1);
+        for token in tokens {
+            world.client().bearer(&token).get(PROFILE).await.refused(401, 401, "invalid_token");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -20,9 +20,13 @@ const PASSWORD: &str = "correct horse battery";
 
 fn user_of(token: &str) -> u64 {
     use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
-    serde_json::from_slice::<Value>(&payload).unwrap()["nameid"].as_str().unwrap().parse().unwrap()
+    let payload = token.split('.').nth(1).expect("as the service writes it");
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).expect("as the service writes it");
+    serde_json::from_slice::<Value>(&payload).expect("as the service writes it")["nameid"]
+        .as_str()
+        .expect("as the service writes it")
+        .parse()
+        .expect("as the service writes it")
 }
 
 /// A world, alice in its documented app, and her number.
@@ -34,14 +38,20 @@ async fn world() -> (World, Client, u64) {
     (world, client, user_of(&token))
 }
 
-async fn post(world: &World, user: u64, used: i64, remark: &str) -> Posted {
-    let posting = Posting { used, remark: remark.to_owned(), payment: None };
+async fn post(world: &World, user: u64, amount: i64, remark: &str) -> Posted {
+    let posting = Posting { used: amount, remark: remark.to_owned(), payment: None };
     let now = shared::clock::Clock::now(&*world.clock);
-    world.env.store.app(AppId::new(2).unwrap()).post_points(UserId::new(user), &posting, now).await.unwrap()
+    world
+        .env
+        .store
+        .app(AppId::new(2).expect("as the service writes it"))
+        .post_points(UserId::new(user), &posting, now)
+        .await
+        .expect("as the service writes it")
 }
 
 async fn total(client: &Client) -> u64 {
-    client.get(LOG).await.data()["total"].as_u64().unwrap()
+    client.get(LOG).await.data()["total"].as_u64().expect("as the service writes it")
 }
 
 #[tokio::test]
@@ -296,8 +306,8 @@ async fn a_new_user_is_given_points_by_the_sign_up_itself() {
     assert_eq!(total(&alice).await, 0, "who was there before gets nothing");
     // A sign-up that fails gives nothing, one that goes on has what it was given.
     let before = world.snapshot().await;
-    let taken = world.client().post("/api/AppUsers/2/SignUp", json!({"userName": "bob", "pwd": PASSWORD})).await;
-    taken.refused(200, 409, "account_exists");
+    let failed = world.client().post("/api/AppUsers/2/SignUp", json!({"userName": "bob", "pwd": PASSWORD})).await;
+    failed.refused(200, 409, "account_exists");
     assert_eq!(world.snapshot().await, before);
     bob.post(RECHARGE, json!({"price": 200})).await.data();
     assert_eq!(assert_balanced(&world).await[&format!("2#{}", user_of(&token))], 2_050);
@@ -308,8 +318,8 @@ async fn pt_13_pt_14_the_log_is_the_callers_own_and_its_pages_are_bounded() {
     let (world, client, user) = world().await;
     let other = world.client().bearer(&world.client().sign_up(2, "bob", PASSWORD).await);
     for number in 1..=120 {
-        let used = if number % 3 == 0 { -1 } else { number };
-        post(&world, user, used, &number.to_string()).await;
+        let amount = if number % 3 == 0 { -1 } else { number };
+        post(&world, user, amount, &number.to_string()).await;
     }
     let page = |query: &str| {
         let (client, path) = (client.clone(), format!("{LOG}{query}"));
@@ -366,20 +376,20 @@ async fn pt_13_pt_14_the_log_is_the_callers_own_and_its_pages_are_bounded() {
 async fn a_hundred_thousand_rows_page_in_two_reads_wherever_the_page_begins() {
     let (world, client, user) = world().await;
     let partition = format!("2#{user}");
-    let row = |sort: String, number: u64, used: i64| {
+    let row = |sort: String, number: u64, amount: i64| {
         json!({
-            "pk": {"S": partition}, "sk": {"S": sort}, "id": {"N": number.to_string()}, "used": {"N": used.to_string()},
+            "pk": {"S": partition}, "sk": {"S": sort}, "id": {"N": number.to_string()}, "used": {"N": amount.to_string()},
             "remark": {"S": number.to_string()}, "createdAt": {"N": "1772000000000"},
         })
     };
     let (mut rows, mut counts, mut balance) = (Vec::new(), [0_u64; 2], 0_i64);
     for number in 1..=100_000_u64 {
-        let used = if number % 5 == 0 { -1 } else { 2 };
-        let kind = usize::from(used < 0);
+        let amount = if number % 5 == 0 { -1 } else { 2 };
+        let kind = usize::from(amount < 0);
         counts[kind] += 1;
-        balance += used;
-        rows.push(row(format!("all#{number:016}"), number, used));
-        rows.push(row(format!("{}#{:016}", ["in", "out"][kind], counts[kind]), number, used));
+        balance += amount;
+        rows.push(row(format!("all#{number:016}"), number, amount));
+        rows.push(row(format!("{}#{:016}", ["in", "out"][kind], counts[kind]), number, amount));
     }
     rows.push(json!({
         "pk": {"S": partition}, "sk": {"S": "account"}, "balance": {"N": balance.to_string()},
