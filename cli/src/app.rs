@@ -5,11 +5,11 @@ use std::sync::Arc;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use shared::{
-    app::{AppCard, AppId, AppKey, AppRecord, AppStatus},
+    app::{AppId, AppKey, AppRecord, AppStatus},
     entropy::{Entropy, SystemEntropy},
     secret::AppSecret,
-    settings::{Language, Preset, Settings},
-    storage::{NewApp, Store},
+    settings::Preset,
+    storage::{NewApp, SavedApp, Store},
 };
 
 use crate::failure::Failure;
@@ -87,7 +87,7 @@ pub(crate) async fn run(store: Store, command: AppCommand) -> Result<Value, Fail
             let mut app = load(&store, &which).await?;
             let secret = AppSecret::generate(&SystemEntropy);
             app.secret_hash = secret.hash();
-            store.save_app(&app).await?;
+            put(&store, &app).await?;
             Ok(json!({"appId": app.app_id, "appKey": app.app_key, "appSecret": secret.expose()}))
         }
     }
@@ -107,7 +107,7 @@ async fn create(store: &Store, name: String, preset: PresetArg) -> Result<Value,
     loop {
         let app_id = store.next_app_id(first).await?;
         let app_key = AppKey::generate(entropy.as_ref());
-        let app = new_app(app_id, app_key, &secret, name.clone(), preset);
+        let app = AppRecord::new(app_id, app_key, &secret, name.clone(), preset);
         app.check().map_err(Failure::new)?;
         match store.create_app(&app).await? {
             NewApp::Created => {
@@ -123,23 +123,6 @@ async fn create(store: &Store, name: String, preset: PresetArg) -> Result<Value,
     }
 }
 
-/// An app with its preset's settings and one role.
-pub(crate) fn new_app(app_id: AppId, app_key: AppKey, secret: &AppSecret, name: String, preset: Preset) -> AppRecord {
-    let settings = Settings::preset(preset);
-    AppRecord {
-        app_id,
-        app_key,
-        secret_hash: secret.hash(),
-        status: AppStatus::Active,
-        card: AppCard { name, ..AppCard::default() },
-        redirect_uris: Vec::new(),
-        cors_origins: Vec::new(),
-        roles: [(settings.default_role.clone(), Vec::new())].into(),
-        language: Language::default(),
-        settings,
-    }
-}
-
 async fn load(store: &Store, which: &Which) -> Result<AppRecord, Failure> {
     store.load_app(which.id).await?.ok_or_else(|| Failure::new(format!("there is no app {}", which.id)))
 }
@@ -152,8 +135,18 @@ async fn switch(store: &Store, which: &Which, status: AppStatus) -> Result<Value
 
 async fn save(store: &Store, app: &AppRecord) -> Result<Value, Failure> {
     app.check().map_err(Failure::new)?;
-    store.save_app(app).await?;
+    put(store, app).await?;
     show(app)
+}
+
+/// Stores a changed app.
+pub(crate) async fn put(store: &Store, app: &AppRecord) -> Result<(), Failure> {
+    match store.save_app(app).await? {
+        SavedApp::Saved => Ok(()),
+        SavedApp::ChangedMeanwhile => {
+            Err(Failure::new("somebody else changed the app meanwhile: look at it and try again"))
+        }
+    }
 }
 
 /// Everything about an app but what is kept of its secret.
@@ -161,12 +154,13 @@ fn show(app: &AppRecord) -> Result<Value, Failure> {
     let mut value = serde_json::to_value(app)?;
     if let Some(members) = value.as_object_mut() {
         members.remove("secretHash");
+        members.remove("revision");
     }
     Ok(value)
 }
 
 /// Members that no command line changes: they are what makes the app the app.
-const FIXED: [&str; 5] = ["appId", "appKey", "secretHash", "status", "settings"];
+const FIXED: [&str; 6] = ["appId", "appKey", "secretHash", "status", "settings", "revision"];
 
 fn changed(app: &AppRecord, changes: &[String]) -> Result<AppRecord, Failure> {
     changes.iter().try_fold(app.clone(), |app, change| {
@@ -208,7 +202,13 @@ mod tests {
 
     fn app() -> AppRecord {
         let key = AppKey::parse("0a1b2c3d-0000-4000-8000-0123456789ab").unwrap();
-        new_app(AppId::new(7).unwrap(), key, &AppSecret::from_bytes([1; 32]), "Shop".to_owned(), Preset::Documented)
+        AppRecord::new(
+            AppId::new(7).unwrap(),
+            key,
+            &AppSecret::from_bytes([1; 32]),
+            "Shop".to_owned(),
+            Preset::Documented,
+        )
     }
 
     fn set_all(changes: &[&str]) -> Result<AppRecord, Failure> {

@@ -4,6 +4,7 @@ mod app;
 mod connection;
 mod dev;
 mod failure;
+mod key;
 mod output;
 
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +29,13 @@ enum Command {
     Dev(DevArgs),
     /// Create, list, change and disable apps
     App(OperatorArgs<app::AppCommand>),
+    /// Make the secrets of a deployed stack
+    Key {
+        #[command(subcommand)]
+        command: key::KeyCommand,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 /// What every operator's command takes.
@@ -46,6 +54,9 @@ async fn main() -> std::process::ExitCode {
     let done = match Cli::parse() {
         Cli { command: None, dev } | Cli { command: Some(Command::Dev(dev)), .. } => dev::run(dev).await,
         Cli { command: Some(Command::App(args)), .. } => operate(args, app::run).await,
+        Cli { command: Some(Command::Key { command, output }), .. } => {
+            key::run(command).await.map(|result| output.print(&result))
+        }
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     entropy::Entropy,
-    settings::{Language, Settings},
+    secret::AppSecret,
+    settings::{Language, Preset, Settings},
 };
 
 /// An app's number, small and positive; the tenant of the v1 paths.
@@ -103,6 +104,9 @@ pub struct AppRecord {
     /// Everything else that its operator decides.
     #[serde(default)]
     pub settings: Settings,
+    /// How often the record was changed: of two changes at once, one is refused rather than lost.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 /// What everybody may know of an app.
@@ -122,6 +126,24 @@ pub struct AppCard {
 }
 
 impl AppRecord {
+    /// An app with its preset's settings and the one role that new users get.
+    pub fn new(app_id: AppId, app_key: AppKey, secret: &AppSecret, name: String, preset: Preset) -> Self {
+        let settings = Settings::preset(preset);
+        Self {
+            app_id,
+            app_key,
+            secret_hash: secret.hash(),
+            status: AppStatus::Active,
+            card: AppCard { name, ..AppCard::default() },
+            redirect_uris: Vec::new(),
+            cors_origins: Vec::new(),
+            roles: [(settings.default_role.clone(), Vec::new())].into(),
+            language: Language::default(),
+            settings,
+            revision: 0,
+        }
+    }
+
     /// The permissions of a role, space-separated; none for a role that the app does not have.
     pub fn permissions(&self, role: &str) -> String {
         self.roles.get(role).map(|permissions| permissions.join(" ")).unwrap_or_default()

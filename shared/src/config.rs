@@ -43,8 +43,7 @@ pub const SETTINGS_MAX_AGE: Duration = Duration::from_secs(30);
 const PUBLIC_URL: &str = "PUBLIC_URL";
 const SIGNING_KEYS: &str = "SIGNING_KEYS";
 const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
-/// The variable of the key for what tables hold as keyed hashes.
-pub const HASH_KEY: &str = "HASH_KEY";
+const HASH_KEY: &str = "HASH_KEY";
 /// The variable of the key that guards second factors.
 pub const TOTP_KEY: &str = "TOTP_KEY";
 /// The values that may be kept as parameters.
@@ -106,6 +105,10 @@ impl Config {
             None => KeyRing::verifying(&required(VERIFICATION_KEYS)?)
                 .map_err(|error| invalid(VERIFICATION_KEYS, error.to_string()))?,
         };
+        // Whatever keeps counters keeps them under hashes.
+        if variable(Table::Codes.variable()).is_some() {
+            required(HASH_KEY)?;
+        }
         let decoded = |name| match variable(name) {
             Some(key) => STANDARD.decode(key.trim()).map(Some).map_err(|_| invalid(name, "is not base64".to_owned())),
             None => Ok(None),

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use shared::http::{ClientAddress, Service};
 use tower::ServiceExt as _;
 
+use crate::rights;
+
 /// An answer with its body read.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -134,8 +136,9 @@ impl Client {
         let mut request = request.body(Body::from(body)).expect("a request");
         request.headers_mut().extend(self.headers.clone());
         request.extensions_mut().insert(ClientAddress(self.address));
-        let (head, body) =
-            self.service.clone().oneshot(request).await.unwrap_or_else(|never| match never {}).into_parts();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let served = rights::serving(&method, &path, self.service.clone().oneshot(request)).await;
+        let (head, body) = served.unwrap_or_else(|never| match never {}).into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

@@ -1,4 +1,6 @@
-//! The SDK's connector around the embedded engine: no socket between them, every call recorded, any call spoilt.
+//! The SDK's connector around a DynamoDB engine: every call recorded, any call spoilt.
+//!
+//! The engine is the embedded one, with no socket in between, unless `DYNAMODB_ENDPOINT` names another.
 
 use std::{
     collections::VecDeque,
@@ -19,6 +21,8 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::rights;
 
 /// What happens to a call instead of, or after, being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +46,20 @@ pub struct Call {
     pub input: serde_json::Value,
 }
 
-/// An in-memory DynamoDB.
+/// Who does the calls.
+enum Backend {
+    /// The embedded engine, in memory.
+    Embedded(Box<Database>),
+    /// Somebody else, at this address.
+    Outside(String),
+}
+
+/// A DynamoDB for tests.
 #[derive(Clone, Debug)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    database: Database,
+    backend: Backend,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<VecDeque<Option<Fault>>>,
 }
@@ -65,10 +77,20 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An empty engine.
+    /// An empty embedded engine, or the one that `DYNAMODB_ENDPOINT` names.
+    #[expect(clippy::disallowed_methods, reason = "which engine to test on is for whoever runs the tests to say")]
     pub fn new() -> Self {
-        let database = Database::memory().expect("memory can be had");
-        Self(Arc::new(Inner { database, calls: Mutex::default(), faults: Mutex::default() }))
+        let endpoint = std::env::var("DYNAMODB_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
+        let backend = match endpoint {
+            Some(endpoint) => Backend::Outside(endpoint),
+            None => Backend::Embedded(Box::new(Database::memory().expect("memory can be had"))),
+        };
+        Self(Arc::new(Inner { backend, calls: Mutex::default(), faults: Mutex::default() }))
+    }
+
+    /// Whether other tests work on the same engine.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0.backend, Backend::Outside(_))
     }
 
     /// A client of the engine. It retries like one of AWS, without waiting in between for long.
@@ -78,6 +100,10 @@ impl Engine {
             .region(Region::from_static("local"))
             .credentials_provider(Credentials::from_keys("local", "local", None))
             .http_client(self.clone())
+            .endpoint_url(match &self.0.backend {
+                Backend::Embedded(_) => "http://embedded",
+                Backend::Outside(endpoint) => endpoint,
+            })
             .retry_config(
                 aws_sdk_dynamodb::config::retry::RetryConfig::standard()
                     .with_max_attempts(3)
@@ -102,65 +128,93 @@ impl Engine {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Everything that is stored, as text: for counting rows, and for searching it for what must not be there.
+    /// The rows of a table, in DynamoDB's own JSON: for counting, and for searching for what must not be there.
     pub async fn dump(&self, table: &str) -> Vec<serde_json::Value> {
-        let scan = serde_json::json!({ "TableName": table });
-        let answer = self.run("Scan", &scan.to_string()).expect("the table can be scanned");
-        let answer: serde_json::Value = serde_json::from_str(&answer).expect("the engine answers JSON");
-        answer["Items"].as_array().cloned().unwrap_or_default()
+        let mut rows = Vec::new();
+        let mut scan = serde_json::json!({ "TableName": table });
+        loop {
+            let (status, page) = self.done("Scan", scan.to_string()).await;
+            assert_eq!(status, 200, "{page}");
+            let page: serde_json::Value = serde_json::from_str(&page).expect("the engine answers JSON");
+            rows.extend(page["Items"].as_array().cloned().unwrap_or_default());
+            match page.get("LastEvaluatedKey") {
+                Some(key) => scan["ExclusiveStartKey"] = key.clone(),
+                None => return rows,
+            }
+        }
     }
 
     /// Puts a row where the service would not.
-    pub fn put(&self, table: &str, row: &serde_json::Value) {
+    pub async fn put(&self, table: &str, row: &serde_json::Value) {
         let put = serde_json::json!({ "TableName": table, "Item": row });
-        self.run("PutItem", &put.to_string()).expect("the row can be put");
+        let (status, answer) = self.done("PutItem", put.to_string()).await;
+        assert_eq!(status, 200, "{answer}");
     }
 
-    fn answer(&self, request: &HttpRequest) -> HttpResponse {
+    async fn answer(&self, request: HttpRequest) -> HttpResponse {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         let input = serde_json::from_str(&body).unwrap_or_default();
+        rights::record(&operation, &input);
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(Call { operation: operation.clone(), input });
         let fault = self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten();
         let (status, body) = match fault {
             Some(Fault::Throttled) => (400, error("ThrottlingException")),
             Some(Fault::InternalError) => (500, error("InternalServerError")),
             Some(Fault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
-            Some(Fault::Conflict) | None => self.done(&operation, &body),
+            Some(Fault::Conflict) | None => self.done(&operation, body).await,
             Some(Fault::AnswerLost) => {
-                let _ = self.done(&operation, &body);
+                self.done(&operation, body).await;
                 (500, error("InternalServerError"))
             }
         };
         HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::from(body))
     }
 
-    fn done(&self, operation: &str, body: &str) -> (u16, String) {
-        match self.run(operation, body) {
-            Ok(body) => (200, body),
-            Err(error) => (error.status_code(), error.to_json()),
+    /// Has the call done.
+    async fn done(&self, operation: &str, body: String) -> (u16, String) {
+        match &self.0.backend {
+            Backend::Embedded(database) => match run(database, operation, &body) {
+                Ok(body) => (200, body),
+                Err(error) => (error.status_code(), error.to_json()),
+            },
+            Backend::Outside(endpoint) => {
+                let answer = reqwest::Client::new()
+                    .post(endpoint)
+                    .header("content-type", "application/x-amz-json-1.0")
+                    .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+                    // Emulators tell accounts and regions apart by it, and check nothing.
+                    .header("authorization", AUTHORIZATION)
+                    .body(body)
+                    .send()
+                    .await
+                    .expect("the engine answers");
+                (answer.status().as_u16(), answer.text().await.expect("the engine answers text"))
+            }
         }
     }
+}
 
-    fn run(&self, operation: &str, body: &str) -> Result<String, DynoxideError> {
-        let db = &self.0.database;
-        match operation {
-            "CreateTable" => call(body, |input| db.create_table(input)),
-            "DescribeTable" => call(body, |input| db.describe_table(input)),
-            "UpdateTimeToLive" => call(body, |input| db.update_time_to_live(input)),
-            "GetItem" => call(body, |input| db.get_item(input)),
-            "PutItem" => call(body, |input| db.put_item(input)),
-            "UpdateItem" => call(body, |input| db.update_item(input)),
-            "DeleteItem" => call(body, |input| db.delete_item(input)),
-            "Query" => call(body, |input| db.query(input)),
-            "Scan" => call(body, |input| db.scan(input)),
-            "BatchGetItem" => call(body, |input| db.batch_get_item(input)),
-            "BatchWriteItem" => call(body, |input| db.batch_write_item(input)),
-            "TransactGetItems" => call(body, |input| db.transact_get_items(input)),
-            "TransactWriteItems" => call(body, |input| db.transact_write_items(input)),
-            other => panic!("the test engine does not know {other}"),
-        }
+const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=local/20260301/us-east-1/dynamodb/aws4_request, \
+    SignedHeaders=host, Signature=0";
+
+fn run(db: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
+    match operation {
+        "CreateTable" => call(body, |input| db.create_table(input)),
+        "DescribeTable" => call(body, |input| db.describe_table(input)),
+        "UpdateTimeToLive" => call(body, |input| db.update_time_to_live(input)),
+        "GetItem" => call(body, |input| db.get_item(input)),
+        "PutItem" => call(body, |input| db.put_item(input)),
+        "UpdateItem" => call(body, |input| db.update_item(input)),
+        "DeleteItem" => call(body, |input| db.delete_item(input)),
+        "Query" => call(body, |input| db.query(input)),
+        "Scan" => call(body, |input| db.scan(input)),
+        "BatchGetItem" => call(body, |input| db.batch_get_item(input)),
+        "BatchWriteItem" => call(body, |input| db.batch_write_item(input)),
+        "TransactGetItems" => call(body, |input| db.transact_get_items(input)),
+        "TransactWriteItems" => call(body, |input| db.transact_write_items(input)),
+        other => panic!("the test engine does not know {other}"),
     }
 }
 
@@ -198,7 +252,7 @@ impl HttpConnector for Engine {
         HttpConnectorFuture::new(async move {
             // Without a pause here requests would run one after the other, and races would stay hidden.
             tokio::task::yield_now().await;
-            let answer = engine.answer(&request);
+            let answer = engine.answer(request).await;
             tokio::task::yield_now().await;
             Ok::<_, ConnectorError>(answer)
         })

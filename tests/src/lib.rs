@@ -8,6 +8,7 @@ pub mod authenticator;
 pub mod client;
 pub mod engine;
 pub mod inputs;
+pub mod rights;
 pub mod world;
 
 pub use authenticator::Authenticator;

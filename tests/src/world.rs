@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use shared::{
-    app::{AppCard, AppId, AppKey, AppRecord, AppStatus},
+    app::{AppId, AppKey, AppRecord},
     clock::Clock,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
@@ -13,8 +13,8 @@ use shared::{
     jwt::{Issuer, KeyRing, SigningKeySet, Tokens},
     password::PasswordHasher,
     secret::AppSecret,
-    settings::{Language, Preset, Settings},
-    storage::{NewApp, Store, Table, TableNames},
+    settings::Preset,
+    storage::{NewApp, SavedApp, Store, Table, TableNames},
     two_factor::TotpKey,
 };
 
@@ -24,8 +24,6 @@ use crate::{
     inputs::{FixedClock, SeededEntropy},
 };
 
-/// The stack whose tables the tests use.
-pub const STACK: &str = "test";
 /// The public URL of the deployment under test.
 pub const URL: &str = "https://id.test/";
 /// The time at which every test begins.
@@ -56,6 +54,7 @@ pub struct World {
     pub env: Env,
     /// Its DynamoDB.
     pub engine: Engine,
+    stack: String,
     /// Its clock.
     pub clock: Arc<FixedClock>,
     /// Its signing keys.
@@ -66,11 +65,20 @@ pub struct World {
     pub strict: AppHandle,
 }
 
+/// The groups of endpoints, by the name of their function's binary.
+pub fn groups() -> Vec<(&'static str, Routes)> {
+    vec![
+        ("accounts", accounts::routes()),
+        ("external-accounts", external_accounts::routes()),
+        ("profile", profile::routes()),
+        // Last: it answers for what the others do not have.
+        ("directory", directory::routes()),
+    ]
+}
+
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    [accounts::routes(), external_accounts::routes(), profile::routes(), directory::routes()]
-        .into_iter()
-        .fold(Routes::new(), Routes::merge)
+    groups().into_iter().map(|(_, routes)| routes).fold(Routes::new(), Routes::merge)
 }
 
 impl World {
@@ -82,12 +90,15 @@ impl World {
     /// A fresh deployment of some endpoints only.
     pub async fn with_routes(routes: Routes) -> Self {
         let engine = Engine::new();
+        let system: &dyn Entropy = &SystemEntropy;
+        // On an engine of its own a test needs no name of its own, and a fixed one reads better.
+        let stack = if engine.is_shared() { format!("test{}", system.hex::<8>()) } else { "test".to_owned() };
         let template = infra::Template::bundled().expect("the template can be read");
-        infra::create_tables(&engine.client(), &template, STACK).await.expect("tables can be created");
+        infra::create_tables(&engine.client(), &template, &stack).await.expect("tables can be created");
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
         let clock = Arc::new(FixedClock::at(START));
         let hash = KeyedHash::new(b"a key of the tests, never of a deployment").expect("a key");
-        let tables = TableNames::of_stack(STACK);
+        let tables = TableNames::of_stack(&stack);
         let store = Store::new(engine.client(), tables, Some(hash), Duration::ZERO, Arc::clone(&entropy));
         let keys = SigningKeySet::generate(&SystemEntropy).expect("a key can be made");
         let ring = KeyRing::signing(&serde_json::to_string(&keys).expect("keys serialise")).expect("keys");
@@ -104,7 +115,7 @@ impl World {
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;
         let strict = create_app(&env, 3, "Strict", Preset::Strict).await;
         engine.take_calls();
-        Self { service: app(routes, env.clone()), env, engine, clock, keys, documented, strict }
+        Self { service: app(routes, env.clone()), env, engine, stack, clock, keys, documented, strict }
     }
 
     /// Somebody who calls the service, from an address of their own.
@@ -117,7 +128,7 @@ impl World {
         let mut record = self.env.store.load_app(app.record.app_id).await.expect("a store").expect("an app");
         change(&mut record);
         record.check().expect("a valid change");
-        self.env.store.save_app(&record).await.expect("a store");
+        assert_eq!(self.env.store.save_app(&record).await.expect("a store"), SavedApp::Saved);
     }
 
     /// Sets an attribute of a user's item, as an operator would, or somebody who got at the table.
@@ -132,7 +143,7 @@ impl World {
             })
             .expect("a user of this name");
         row[attribute] = value;
-        self.engine.put(&table, &row);
+        self.engine.put(&table, &row).await;
     }
 
     /// Lets time pass.
@@ -140,9 +151,14 @@ impl World {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
+    /// The name of a table.
+    pub fn table(&self, table: Table) -> String {
+        format!("{}-{table:?}", self.stack)
+    }
+
     /// The rows of a table.
     pub async fn rows(&self, table: Table) -> Vec<serde_json::Value> {
-        self.engine.dump(&format!("{STACK}-{table:?}")).await
+        self.engine.dump(&self.table(table)).await
     }
 
     /// The rows of all tables: two equal snapshots mean that nothing was changed in between.
@@ -157,19 +173,9 @@ impl World {
 
 async fn create_app(env: &Env, number: u32, name: &str, preset: Preset) -> AppHandle {
     let secret = AppSecret::generate(env.entropy.as_ref());
-    let settings = Settings::preset(preset);
-    let record = AppRecord {
-        app_id: AppId::new(number).expect("a number"),
-        app_key: AppKey::generate(env.entropy.as_ref()),
-        secret_hash: secret.hash(),
-        status: AppStatus::Active,
-        card: AppCard { name: name.to_owned(), ..AppCard::default() },
-        redirect_uris: Vec::new(),
-        cors_origins: Vec::new(),
-        roles: [(settings.default_role.clone(), Vec::new())].into(),
-        language: Language::default(),
-        settings,
-    };
+    let app_id = AppId::new(number).expect("a number");
+    let key = AppKey::generate(env.entropy.as_ref());
+    let record = AppRecord::new(app_id, key, &secret, name.to_owned(), preset);
     assert_eq!(env.store.create_app(&record).await.expect("a store"), NewApp::Created);
     AppHandle { record, secret }
 }

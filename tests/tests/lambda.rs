@@ -311,11 +311,11 @@ mod world {
     };
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     use shared::{
-        app::{AppCard, AppId, AppKey, AppRecord, AppStatus},
+        app::{AppId, AppKey, AppRecord},
         entropy::{Entropy, SystemEntropy},
         jwt::{KeyRing, SigningKeySet},
         secret::AppSecret,
-        settings::{Language, Preset, Settings},
+        settings::Preset,
         storage::{Store, TableNames},
     };
 
@@ -410,17 +410,11 @@ mod world {
     }
 
     fn demo_app() -> AppRecord {
-        AppRecord {
-            app_id: AppId::new(2).expect("a number"),
-            app_key: AppKey::parse("0c1d2e3f-0000-4000-8000-000000000002").expect("a GUID"),
-            secret_hash: AppSecret::from_bytes([7; 32]).hash(),
-            status: AppStatus::Active,
-            card: AppCard { name: "Demo".to_owned(), ..AppCard::default() },
-            redirect_uris: Vec::new(),
-            cors_origins: vec!["https://shop.example".to_owned()],
-            roles: [("user".to_owned(), Vec::new())].into(),
-            language: Language::Zh,
-            settings: Settings::preset(Preset::Documented),
-        }
+        let id = AppId::new(2).expect("a number");
+        let key = AppKey::parse("0c1d2e3f-0000-4000-8000-000000000002").expect("a GUID");
+        let secret = AppSecret::from_bytes([7; 32]);
+        let mut app = AppRecord::new(id, key, &secret, "Demo".to_owned(), Preset::Documented);
+        app.cors_origins = vec!["https://shop.example".to_owned()];
+        app
     }
 }

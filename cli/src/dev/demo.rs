@@ -1,14 +1,14 @@
 //! The app that is there from the first start, so that the first request works.
 
 use shared::{
-    app::{AppId, AppKey},
+    app::{AppId, AppKey, AppRecord},
     secret::AppSecret,
     settings::Preset,
     storage::{NewApp, Store},
 };
 
 use super::local_keys::LocalKeys;
-use crate::{app::new_app, failure::Failure};
+use crate::{app::put, failure::Failure};
 
 const NUMBER: u32 = 2;
 
@@ -27,12 +27,12 @@ impl Demo {
         if let Some(mut app) = store.load_app(id).await? {
             if app.secret_hash != secret.hash() {
                 app.secret_hash = secret.hash();
-                store.save_app(&app).await?;
+                put(store, &app).await?;
             }
             return Ok(Self { id, key: app.app_key, secret });
         }
         let key = AppKey::generate(&keys.stream("demo app key"));
-        let mut app = new_app(id, key, &secret, "Demo".to_owned(), Preset::Documented);
+        let mut app = AppRecord::new(id, key, &secret, "Demo".to_owned(), Preset::Documented);
         app.cors_origins = vec!["*".to_owned()];
         match store.create_app(&app).await? {
             NewApp::Created => Ok(Self { id, key: app.app_key, secret }),

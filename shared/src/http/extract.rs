@@ -8,7 +8,7 @@ use axum::{
 };
 use jiff::Timestamp;
 
-use super::scope::Scope;
+use super::{fields::canonical_integer, scope::Scope};
 use crate::{
     app::AppRecord,
     env::Env,
@@ -114,23 +114,6 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
 }
 
-/// The number of a record, the `{id}` of the path. What is no number names no record.
-#[derive(Clone, Copy, Debug)]
-pub struct RecordId(pub u64);
-
-impl FromRequestParts<Env> for RecordId {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
-        let scope = scope(parts)?;
-        let number = scope.param("id").and_then(|text| {
-            let number: u64 = text.parse().ok()?;
-            (number.to_string() == text && (1..1 << 53).contains(&number)).then_some(number)
-        });
-        number.map(Self).ok_or(ErrorCode::NotFound.into())
-    }
-}
-
 /// Leave to act on a bare union id: the app asks for no proof, or its secret came with the request.
 #[derive(Clone, Copy, Debug)]
 pub struct UnionIdProof(());
@@ -146,6 +129,20 @@ impl FromRequestParts<Env> for UnionIdProof {
             Proof::Secret if has_app_secret(&parts.headers, app) => Ok(Self(())),
             Proof::Secret => Err(ErrorCode::AppSecretRequired.into()),
         }
+    }
+}
+
+/// The number of the record that the path names with `{id}`. What is no number names none.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordId(pub u64);
+
+impl FromRequestParts<Env> for RecordId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        let scope = scope(parts)?;
+        let number = scope.param("id").and_then(canonical_integer).and_then(|id| u64::try_from(id).ok());
+        number.filter(|id| (1..1 << 53).contains(id)).map(Self).ok_or(ErrorCode::NotFound.into())
     }
 }
 

@@ -178,6 +178,14 @@ impl Routes {
         self.elsewhere
     }
 
+    /// The endpoint that a request reaches, if one of these does.
+    pub fn reaches(&self, method: &http::Method, path: &str) -> Option<Route> {
+        match self.find(method, path) {
+            Found::Endpoint(number, _) => Some(self.route(number)),
+            Found::OtherMethods(..) | Found::Nothing => None,
+        }
+    }
+
     /// The handlers, by the numbers that [`Routes::find`] gives.
     pub(super) fn handlers(&self, env: &Env) -> Vec<MethodRouter> {
         self.entries.iter().map(|(_, handler)| handler.clone().with_state(env.clone())).collect()

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     http::{HeaderValue, Request, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::MethodRouter,
@@ -139,8 +139,11 @@ impl Inner {
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Reads a body up to the limit; the length that a client announces is not trusted.
+/// Reads a body up to the limit. An announced length that is too long is not waited for; a short one is not trusted.
 async fn read(body: Body) -> Result<Bytes, ApiError> {
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(ErrorCode::BodyTooLarge.into());
+    }
     match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ErrorCode::BodyTooLarge.into()),

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::types::{Put, ReturnValue};
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{Put, ReturnValue},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +72,15 @@ pub enum NewApp {
     Created,
     /// Its number or its key is another app's.
     Taken,
+}
+
+/// What became of a change to an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavedApp {
+    /// It is stored.
+    Saved,
+    /// Somebody else changed the app since it was read; nothing was written.
+    ChangedMeanwhile,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,17 +171,26 @@ impl Store {
         })
     }
 
-    /// Replaces an app that was read with [`Store::load_app`].
-    pub async fn save_app(&self, app: &AppRecord) -> Result<(), StorageError> {
-        self.db
+    /// Replaces an app that was read with [`Store::load_app`], unless somebody else has changed it since.
+    pub async fn save_app(&self, app: &AppRecord) -> Result<SavedApp, StorageError> {
+        let next = AppRecord { revision: app.revision + 1, ..app.clone() };
+        let sent = self
+            .db
             .put_item()
             .table_name(self.tables.get(Table::Apps)?)
-            .set_item(Some(item(keys::app(app.app_id), app)?))
-            .condition_expression("attribute_exists(pk)")
+            .set_item(Some(item(keys::app(app.app_id), &next)?))
+            .condition_expression("#revision = :seen")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":seen", number(app.revision))
             .send()
-            .await
-            .map_err(StorageError::from_sdk)?;
-        Ok(())
+            .await;
+        match sent {
+            Ok(_) => Ok(SavedApp::Saved),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(SavedApp::ChangedMeanwhile),
+                _ => Err(StorageError::from_sdk(error)),
+            },
+        }
     }
 
     /// Whether there is a table of apps at all: an operator may have the wrong address.

@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{
-    apps::{NewApp, SettingsCache},
+    apps::{NewApp, SavedApp, SettingsCache},
     bindings::{BindingChange, BindingChanged, Bound, Identity},
     error::StorageError,
     keys::Table,

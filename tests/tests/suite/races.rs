@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use shared::storage::Table;
+use shared::storage::{SavedApp, Table};
 use tests::World;
 
 /// How many answers came with each code.
@@ -46,4 +46,13 @@ async fn a_hundred_parallel_wrong_passwords_are_five_evaluated_ones() {
         let counts = codes((0..100).map(|_| client.post("/api/AppUsers/2/SignIn", body.clone()))).await;
         assert_eq!(counts, HashMap::from([(401, 5), (429, 95)]), "{name}");
     }
+}
+
+#[tokio::test]
+async fn of_two_changes_to_an_app_at_once_none_is_lost() {
+    let world = World::new().await;
+    let id = world.documented.record.app_id;
+    let read = world.env.store.load_app(id).await.unwrap().unwrap();
+    assert_eq!(world.env.store.save_app(&read).await.unwrap(), SavedApp::Saved);
+    assert_eq!(world.env.store.save_app(&read).await.unwrap(), SavedApp::ChangedMeanwhile);
 }

@@ -1,0 +1,35 @@
+//! The roles of the template allow what the code does, and nothing else. What it does was recorded while the suite ran
+//! (`tests::rights`); without a record there is nothing to compare.
+//!
+//! `TESSERA_RIGHTS_REQUIRED` makes a missing record a failure.
+
+use std::collections::BTreeSet;
+
+use infra::Template;
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whether a record must be there is for whoever runs the test to say")]
+fn every_right_is_used_and_every_use_is_a_right() {
+    let files = std::fs::read_dir(tests::rights::folder()).into_iter().flatten().flatten();
+    let lines: Vec<_> = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+    let used: BTreeSet<_> = lines.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+    if used.is_empty() {
+        assert!(std::env::var_os("TESSERA_RIGHTS_REQUIRED").is_none(), "the suite recorded nothing");
+        println!("SKIPPED: the suite has not run before, so no calls are recorded");
+        return;
+    }
+    let template = Template::bundled().expect("the template can be read");
+    let mut granted = BTreeSet::new();
+    for function in template.functions() {
+        for table in template.tables() {
+            for action in function.actions_on(&table.logical_id) {
+                let action = action.trim_start_matches("dynamodb:");
+                granted.insert(format!("{} {action} {}", function.binary, table.name_suffix));
+            }
+        }
+    }
+    let missing: Vec<_> = used.difference(&granted).collect();
+    let unused: Vec<_> = granted.difference(&used).collect();
+    assert!(missing.is_empty(), "the template must allow: {missing:#?}");
+    assert!(unused.is_empty(), "no code uses: {unused:#?}");
+}

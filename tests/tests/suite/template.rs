@@ -1,0 +1,45 @@
+//! The template says what the code does: routes, environment, rights.
+
+use std::collections::BTreeSet;
+
+use infra::{Event, Template};
+use shared::storage::Table;
+use tests::world::{groups, routes};
+
+#[test]
+fn the_gateway_has_exactly_the_routes_of_the_code_in_every_spelling() {
+    let template = Template::bundled().unwrap();
+    for (binary, routes) in groups() {
+        let function = template.functions().iter().find(|function| function.binary == binary).unwrap();
+        let declared: BTreeSet<_> = function.events.iter().cloned().collect();
+        let expected: BTreeSet<_> = routes
+            .record()
+            .flat_map(|route| {
+                route
+                    .spellings()
+                    .into_iter()
+                    .map(|path| Event::Route { method: route.method.as_str().to_owned(), path })
+            })
+            .chain((binary == "directory").then_some(Event::Default))
+            .collect();
+        assert_eq!(declared, expected, "{binary}");
+        assert_eq!(function.events.len(), declared.len(), "{binary}: a route is there twice");
+    }
+    assert_eq!(template.functions().len(), groups().len());
+    let all: usize = groups().iter().map(|(_, routes)| routes.record().count()).sum();
+    assert_eq!(all, routes().record().count());
+}
+
+#[test]
+fn the_template_has_the_tables_of_the_schema() {
+    let template = Template::bundled().unwrap();
+    let declared: BTreeSet<_> =
+        template.tables().iter().map(|table| (table.environment_variable.clone(), table.name_suffix.clone())).collect();
+    let expected = Table::ALL.iter().map(|table| (table.variable().to_owned(), format!("{table:?}"))).collect();
+    assert_eq!(declared, expected);
+    for table in template.tables() {
+        assert!(table.deletion_protection && table.encrypted, "{}", table.logical_id);
+        assert_eq!(table.point_in_time_recovery, table.name_suffix != "Codes", "{}", table.logical_id);
+        assert_eq!(table.ttl_attribute.as_deref(), (table.name_suffix == "Codes").then_some("expires"));
+    }
+}

@@ -1,0 +1,256 @@
+//! Tokens that are not ours, or not any more: one answer for all of them.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use shared::jwt::{KeyRing, SigningKey, SigningKeySet};
+use tests::World;
+
+const PROFILE: &str = "/api/AppUsers/2/Profile";
+
+/// A genuine token, its parts and the key that signed it.
+struct Genuine {
+    world: World,
+    token: String,
+    header: Value,
+    claims: Value,
+    kid: String,
+    der: Vec<u8>,
+}
+
+impl Genuine {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let token = world.client().sign_up(2, "alice", "correct horse battery").await;
+        let part = |n: usize| serde_json::from_slice(&B64.decode(token.split('.').nth(n).unwrap()).unwrap()).unwrap();
+        let SigningKey::ES256 { kid, pkcs8 } = &world.keys.keys[0] else { panic!("an ES256 key") };
+        let der = base64::engine::general_purpose::STANDARD.decode(pkcs8).unwrap();
+        Self { kid: kid.clone(), der, header: part(0), claims: part(1), token: token.clone(), world }
+    }
+
+    /// Signs other claims with the genuine key.
+    fn sign(&self, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(self.kid.clone());
+        encode(&header, claims, &EncodingKey::from_ec_der(&self.der)).unwrap()
+    }
+
+    fn with(&self, name: &str, value: Value) -> String {
+        let mut claims = self.claims.clone();
+        claims[name] = value;
+        self.sign(&claims)
+    }
+
+    fn without(&self, name: &str) -> String {
+        let mut claims = self.claims.clone();
+        claims.as_object_mut().unwrap().remove(name);
+        self.sign(&claims)
+    }
+
+    async fn is_taken(&self, token: &str) -> bool {
+        let answer = self.world.client().with("authorization", &format!("Bearer {token}")).get(PROFILE).await;
+        if answer.status == 200 {
+            return true;
+        }
+        answer.refused(401, 401, "invalid_token");
+        false
+    }
+
+    async fn none_is_taken(&self, tokens: impl IntoIterator<Item = String>) {
+        assert!(self.is_taken(&self.token).await, "the genuine token must be");
+        for token in tokens {
+            assert!(!self.is_taken(&token).await, "{token:.120}");
+        }
+    }
+}
+
+fn b64(value: &Value) -> String {
+    B64.encode(value.to_string())
+}
+
+#[tokio::test]
+async fn a_header_has_three_members_and_no_other() {
+    let genuine = Genuine::new().await;
+    assert_eq!(genuine.header, json!({"typ": "JWT", "alg": "ES256", "kid": genuine.kid}));
+}
+
+#[tokio::test]
+async fn jw_01_no_algorithm_is_no_signature() {
+    let genuine = Genuine::new().await;
+    let signature = genuine.token.rsplit('.').next().unwrap();
+    let payload = b64(&genuine.claims);
+    let tokens = ["none", "None", "nOnE", "", "ES384", "RS256", "HS256"].into_iter().flat_map(|algorithm| {
+        let header = b64(&json!({"typ": "JWT", "alg": algorithm, "kid": genuine.kid}));
+        [format!("{header}.{payload}."), format!("{header}.{payload}"), format!("{header}.{payload}.{signature}")]
+    });
+    genuine.none_is_taken(tokens).await;
+}
+
+#[tokio::test]
+async fn jw_02_the_public_key_is_no_shared_secret() {
+    let genuine = Genuine::new().await;
+    let jwks = genuine.world.client().get("/.well-known/jwks.json").await;
+    let key = &jwks.body["keys"][0];
+    let [x, y] = ["x", "y"].map(|name| B64.decode(key[name].as_str().unwrap()).unwrap());
+    let point = [&[4][..], &x, &y].concat();
+    let mut header = Header::new(Algorithm::HS256);
+    header.kid = Some(genuine.kid.clone());
+    let secrets = [
+        jwks.text.into_bytes(),
+        key.to_string().into_bytes(),
+        x.clone(),
+        [x, y].concat(),
+        point,
+        genuine.kid.clone().into_bytes(),
+    ];
+    let tokens =
+        secrets.iter().map(|secret| encode(&header, &genuine.claims, &EncodingKey::from_secret(secret)).unwrap());
+    genuine.none_is_taken(tokens).await;
+}
+
+#[tokio::test]
+async fn jw_04_jw_05_no_token_brings_or_names_a_key_of_its_own() {
+    let genuine = Genuine::new().await;
+    let signature = genuine.token.rsplit('.').next().unwrap();
+    let payload = b64(&genuine.claims);
+    let mut headers = Vec::new();
+    for kid in [
+        json!(null),
+        json!("unknown"),
+        json!("../../dev/null"),
+        json!("' OR 1"),
+        json!("x".repeat(10_000)),
+        json!([genuine.kid]),
+    ] {
+        headers.push(json!({"typ": "JWT", "alg": "ES256", "kid": kid}));
+    }
+    headers.push(json!({"typ": "JWT", "alg": "ES256"}));
+    for (name, value) in [
+        ("jku", json!("https://evil.example/jwks")),
+        ("x5u", json!("https://evil.example")),
+        ("jwk", json!({})),
+        ("x5c", json!([])),
+        ("crit", json!(["exp"])),
+    ] {
+        let mut header = genuine.header.clone();
+        header[name] = value;
+        headers.push(header);
+    }
+    // The same unlisted member under a genuine signature is refused, too: nothing depends on who wrote it.
+    let mut signed = Header::new(Algorithm::ES256);
+    signed.kid = Some(genuine.kid.clone());
+    signed.jku = Some("https://evil.example/jwks".to_owned());
+    let signed = encode(&signed, &genuine.claims, &EncodingKey::from_ec_der(&genuine.der)).unwrap();
+    let tokens = headers.iter().map(|header| format!("{}.{payload}.{signature}", b64(header))).chain([signed]);
+    genuine.none_is_taken(tokens).await;
+}
+
+#[tokio::test]
+async fn jw_08_jw_10_jw_11_claims_are_required_and_typed() {
+    let genuine = Genuine::new().await;
+    let mut tokens: Vec<_> =
+        ["exp", "iss", "aud", "appid", "nameid", "sub", "ver"].map(|name| genuine.without(name)).into();
+    let now = genuine.claims["iat"].as_i64().unwrap();
+    for (name, value) in [
+        ("exp", json!("9999999999")),
+        ("exp", json!(9_999_999_999.5)),
+        ("exp", json!(-1)),
+        ("exp", json!(now)),
+        ("nbf", json!("0")),
+        ("nbf", json!(now + 3_600)),
+        ("iat", json!(now + 3_600)),
+        ("iss", json!("https://id.test")),
+        ("iss", json!("https://id.test/x")),
+        ("iss", json!(["https://id.test/"])),
+        ("aud", json!("https://id.test")),
+        ("aud", json!(["https://id.test/"])),
+        ("appid", json!(2)),
+        ("appid", json!("3")),
+        ("appid", json!("02")),
+        ("nameid", json!(1)),
+        ("nameid", json!("")),
+        ("nameid", json!("1")),
+        ("sub", json!("1")),
+        ("ver", json!("1")),
+        ("ver", json!(0)),
+    ] {
+        tokens.push(genuine.with(name, value));
+    }
+    assert!(genuine.is_taken(&genuine.sign(&genuine.claims)).await, "the same claims signed again are");
+    genuine.none_is_taken(tokens).await;
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_lifetime() {
+    let genuine = Genuine::new().await;
+    genuine.world.wait(86_399);
+    assert!(genuine.is_taken(&genuine.token).await);
+    genuine.world.wait(1);
+    assert!(!genuine.is_taken(&genuine.token).await);
+}
+
+#[tokio::test]
+async fn jw_13_jw_14_any_changed_byte_breaks_a_token() {
+    let genuine = Genuine::new().await;
+    let token = genuine.token.as_bytes();
+    let flipped = (0..token.len()).map(|at| {
+        let mut token = token.to_vec();
+        token[at] = if token[at] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(token).unwrap()
+    });
+    let (signed, signature) = genuine.token.rsplit_once('.').unwrap();
+    let raw = B64.decode(signature).unwrap();
+    let zero = B64.encode([0; 64]);
+    let others = [
+        signed.to_owned(),
+        format!("{signed}."),
+        format!("{signed}.{}", B64.encode(&raw[..63])),
+        format!("{signed}.{}", B64.encode([&raw[..], &[0]].concat())),
+        format!("{signed}.{zero}"),
+        format!("{signed}.{signature}="),
+        format!("{signed}.{signature}.x"),
+        ".".repeat(7_000),
+    ];
+    genuine.none_is_taken(flipped.chain(others)).await;
+}
+
+#[tokio::test]
+async fn jw_17_another_deployments_token_is_not_ours() {
+    let genuine = Genuine::new().await;
+    let other = SigningKeySet::generate(&shared::entropy::SystemEntropy).unwrap();
+    let SigningKey::ES256 { pkcs8, .. } = &other.keys[0] else { panic!("an ES256 key") };
+    let der = base64::engine::general_purpose::STANDARD.decode(pkcs8).unwrap();
+    let tokens = [Some(genuine.kid.clone()), Some(other.active), None].map(|kid| {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = kid;
+        encode(&header, &genuine.claims, &EncodingKey::from_ec_der(&der)).unwrap()
+    });
+    genuine.none_is_taken(tokens).await;
+}
+
+#[tokio::test]
+async fn a_token_fits_a_cookie_whatever_its_user_is_called() {
+    let world = World::new().await;
+    let permissions = (0..200).map(|n| format!("permission-number-{n}")).collect();
+    world.change_app(&world.documented, |app| drop(app.roles.insert("user".to_owned(), permissions))).await;
+    let body = json!({
+        "userName": "\u{1f600}".repeat(64), "platform": "\u{1f600}".repeat(50), "unionID": "\u{1f600}".repeat(100),
+        "nickName": "\u{1f600}".repeat(50), "avatar": "x".repeat(999),
+    });
+    let token = world.client().post("/api/AppUsers/2/UnionIDSignUp", body).await.token();
+    assert!(token.len() <= 3_800, "{}", token.len());
+    let claims: Value = serde_json::from_slice(&B64.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+    assert_eq!((&claims["permission"], &claims["picture"]), (&json!(""), &json!("")));
+    world.client().bearer(&token).get(PROFILE).await.data();
+}
+
+#[test]
+fn a_shared_secret_can_sign_and_is_not_published() {
+    let secret = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+    let set =
+        |secret: &str| json!({"active": "h1", "keys": [{"alg": "HS256", "kid": "h1", "secret": secret}]}).to_string();
+    let ring = KeyRing::signing(&set(&secret)).unwrap();
+    assert_eq!(ring.public_keys(), json!({"keys": []}));
+    assert!(KeyRing::verifying(&ring.verification_keys()).is_ok());
+    assert!(KeyRing::signing(&set("c2hvcnQ=")).is_err(), "a short secret is none");
+}
