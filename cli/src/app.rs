@@ -12,7 +12,7 @@ use shared::{
     storage::{NewApp, SavedApp, Store},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, price_table};
 
 #[derive(Subcommand)]
 pub(crate) enum AppCommand {
@@ -52,7 +52,7 @@ pub(crate) struct Which {
     id: AppId,
 }
 
-fn parse_app_id(text: &str) -> Result<AppId, String> {
+pub(crate) fn parse_app_id(text: &str) -> Result<AppId, String> {
     AppId::parse(text).ok_or_else(|| "an app's number is a positive integer".to_owned())
 }
 
@@ -181,7 +181,11 @@ fn set(app: &AppRecord, member: &str, text: &str) -> Result<AppRecord, Failure> 
         return Err(Failure::new(format!("an app has no member {member} that can be set; see `app show`")));
     };
     let list = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Value::from).collect();
-    let readings = [serde_json::from_str(text).ok(), Some(Value::Array(list)), Some(Value::from(text))];
+    let mut text_as_json = serde_json::from_str(text).ok();
+    if member == "priceTable" && text_as_json.as_ref() != Some(&Value::Null) {
+        text_as_json = Some(price_table::read(text).map_err(|problem| Failure::new(format!("{member}: {problem}")))?);
+    }
+    let readings = [text_as_json, Some(Value::Array(list)), Some(Value::from(text))];
     let mut refusal = None;
     for reading in readings.into_iter().flatten() {
         let mut changed = whole.clone();
@@ -234,6 +238,18 @@ mod tests {
         assert_eq!(app.settings.sign_ups_per_ip_per_hour, Some(5));
         assert_eq!(app.permissions("user"), "read");
         assert_eq!(set_all(&["defaultPassword=null"]).unwrap().settings.default_password, None);
+    }
+
+    #[test]
+    fn a_price_table_is_set_as_it_stands_in_a_script_and_must_hold_prices() {
+        let app = set_all(&["priceTable={ 200: 2000, '500': 5000, }"]).unwrap();
+        let table = [("200".to_owned(), 2_000), ("500".to_owned(), 5_000)].into();
+        assert_eq!(app.settings.price_table, Some(table));
+        assert_eq!(set_all(&["priceTable=null"]).unwrap().settings.price_table, None);
+        assert!(set_all(&["priceTable={0:1}"]).unwrap().check().is_err());
+        for bad in ["priceTable={200:2000,200:1}", "priceTable=", "priceTable=200", "priceTable={200:'many'}"] {
+            assert!(set_all(&[bad]).is_err(), "{bad}");
+        }
     }
 
     #[test]

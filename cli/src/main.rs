@@ -6,6 +6,8 @@ mod dev;
 mod failure;
 mod key;
 mod output;
+mod price_table;
+mod user;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -36,6 +38,8 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Credit and deduct points
+    User(OperatorArgs<user::UserCommand>),
 }
 
 /// What every operator's command takes.
@@ -57,6 +61,7 @@ async fn main() -> std::process::ExitCode {
         Cli { command: Some(Command::Key { command, output }), .. } => {
             key::run(command).await.map(|result| output.print(&result))
         }
+        Cli { command: Some(Command::User(args)), .. } => operate(args, user::run).await,
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

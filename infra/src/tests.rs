@@ -156,7 +156,7 @@ fn rights_and_variables_name_the_same_secrets() -> Result {
 fn only_what_signs_can_read_the_signing_keys() -> Result {
     for function in Template::bundled()?.functions() {
         let signs = function.environment.contains_key("SIGNING_KEYS_PARAMETER");
-        let may_sign = ["accounts", "external-accounts"].contains(&function.binary.as_str());
+        let may_sign = ["accounts", "external-accounts", "oauth"].contains(&function.binary.as_str());
         assert_eq!(signs, may_sign, "{}", function.logical_id);
     }
     Ok(())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     entropy::Entropy,
+    redirect::{RedirectUri, is_absolute_uri},
     secret::AppSecret,
     settings::{Language, Preset, Settings},
 };
@@ -174,6 +175,11 @@ impl AppRecord {
         };
         if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(format!("corsOrigins: {origin} is not an origin such as https://app.example.com"));
+        }
+        if let Some(uri) =
+            self.redirect_uris.iter().find(|uri| uri.len() > RedirectUri::MAX_BYTES || !is_absolute_uri(uri))
+        {
+            return Err(format!("redirectUris: {uri} is not a URI such as https://app.example.com/callback"));
         }
         self.settings.check()
     }

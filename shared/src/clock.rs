@@ -48,6 +48,16 @@ pub fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
+/// The calendar day in the deployment's time zone, `yyyy-MM-dd`: days compare as their texts do.
+pub fn local_day(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string()
+}
+
+/// A stored time as v1 clients read it; one that cannot be shown is the beginning of time.
+pub fn stored_date_time(milliseconds: i64, zone: &TimeZone) -> String {
+    local_date_time(Timestamp::from_millisecond(milliseconds).unwrap_or_default(), zone)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +75,7 @@ mod tests {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         let at: Timestamp = "2026-03-01T20:05:09Z".parse().unwrap();
         assert_eq!(local_date_time(at, &zone), "2026-03-02 04:05:09");
+        assert_eq!(local_day(at, &zone), "2026-03-02");
+        assert_eq!(stored_date_time(at.as_millisecond(), &zone), "2026-03-02 04:05:09");
     }
 }

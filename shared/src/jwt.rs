@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::{
     app::{AppId, AppRecord},
+    consent::{ConsentId, GrantId},
     entropy::Entropy,
     secret::AccessToken,
     user::{User, UserId},
@@ -49,7 +50,8 @@ pub enum KeyError {
 }
 
 /// How a user signed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum GrantType {
     /// User name and password.
     Account,
@@ -263,6 +265,19 @@ pub struct TokenRequest<'a> {
     pub grant_type: GrantType,
     /// Days until it expires.
     pub days: u32,
+    /// What it was granted for; only for tokens that an authorization code was exchanged for.
+    pub oauth: Option<OAuthClaims<'a>>,
+}
+
+/// What a token says about the consent that it was issued under.
+#[derive(Clone, Copy, Debug)]
+pub struct OAuthClaims<'a> {
+    /// The scopes as they were asked for.
+    pub scope: &'a str,
+    /// The consent: the token ends with it.
+    pub consent: ConsentId,
+    /// The grant: the token ends when its code is used again.
+    pub grant: &'a GrantId,
 }
 
 /// The answer of every sign-in and sign-up.
@@ -304,6 +319,10 @@ struct Claims<'a> {
     iat: i64,
     exp: i64,
     ver: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gid: Option<&'a str>,
 }
 
 /// What a verified token says.
@@ -315,6 +334,8 @@ pub struct VerifiedToken {
     pub user: UserId,
     /// The user's token version when it was issued.
     pub version: u64,
+    /// The consent and the grant that it depends on, if it came of an authorization code.
+    pub oauth: Option<(ConsentId, GrantId)>,
 }
 
 /// The token is not one of ours, not for now, or not well formed. Which of these is nobody's business.
@@ -346,6 +367,8 @@ struct ExpectedClaims {
     iat: i64,
     exp: i64,
     ver: String,
+    cid: Option<String>,
+    gid: Option<String>,
 }
 
 impl Tokens {
@@ -367,7 +390,7 @@ impl Tokens {
         entropy: &dyn Entropy,
     ) -> Result<TokenResponse, SigningError> {
         let (header, key) = self.ring.active.as_ref().ok_or(SigningError::NoKey)?;
-        let TokenRequest { app, user, grant_type, days } = request;
+        let TokenRequest { app, user, grant_type, days, oauth } = request;
         let lifetime = days * 86_400;
         let mut claims = Claims {
             jti: entropy.hex::<16>(),
@@ -386,7 +409,7 @@ impl Tokens {
             permission: app.permissions(&user.role),
             tenant_id: &self.issuer.tenant_id,
             tenant_name: &self.issuer.tenant_name,
-            scope: "",
+            scope: oauth.map_or("", |oauth| oauth.scope),
             sub: user.id.to_string(),
             iss: &self.issuer.url,
             aud: &self.issuer.url,
@@ -394,6 +417,8 @@ impl Tokens {
             iat: now.as_second(),
             exp: now.as_second() + i64::from(lifetime),
             ver: user.token_version.to_string(),
+            cid: oauth.map(|oauth| oauth.consent.to_string()),
+            gid: oauth.map(|oauth| oauth.grant.as_str()),
         };
         let mut token = jsonwebtoken::encode(header, &claims, key)?;
         if token.len() > MAX_TOKEN_BYTES {
@@ -436,6 +461,13 @@ impl Tokens {
             app: AppId::parse(&claims.appid).ok_or(BadToken)?,
             user: UserId::parse(&claims.nameid).ok_or(BadToken)?,
             version: claims.ver.parse()?,
+            oauth: match (claims.cid, claims.gid) {
+                (None, None) => None,
+                (Some(cid), Some(gid)) => {
+                    Some((ConsentId::parse(&cid).ok_or(BadToken)?, GrantId::parse(gid).ok_or(BadToken)?))
+                }
+                _ => return Err(BadToken),
+            },
         })
     }
 }

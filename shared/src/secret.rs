@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq as _;
 
 use crate::entropy::{Entropy, hex};
@@ -42,6 +43,10 @@ secret_text! {
     AppSecret;
     /// A signed access token.
     AccessToken;
+    /// What a client exchanges for a token. 128 random bits, so that a plain hash at rest is enough.
+    AuthorizationCode;
+    /// The secret whose hash the client sent when it asked for a code (RFC 7636).
+    CodeVerifier;
 }
 
 impl AppSecret {
@@ -66,6 +71,29 @@ impl AppSecret {
     }
 }
 
+impl AuthorizationCode {
+    /// A new code: 32 lower-case hexadecimal digits.
+    pub fn generate(entropy: &dyn Entropy) -> Self {
+        Self(entropy.hex::<16>())
+    }
+
+    /// What is stored of it: SHA-256, hexadecimal.
+    pub fn hash(&self) -> String {
+        hex(digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref())
+    }
+}
+
+impl CodeVerifier {
+    /// Whether the challenge was made of it by `S256`. What is shorter or longer than a verifier may be, or has other
+    /// characters, never matches.
+    pub fn matches(&self, challenge: &str) -> bool {
+        let is_verifier = (43..=128).contains(&self.0.len())
+            && self.0.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+        let made = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.0.as_bytes()));
+        is_verifier && bool::from(made.as_bytes().ct_eq(challenge.as_bytes()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +101,17 @@ mod tests {
     #[test]
     fn secrets_do_not_print() {
         assert_eq!(format!("{:?}", Password::new("hunter2")), "Password(***)");
+    }
+
+    #[test]
+    fn a_verifier_matches_the_challenge_made_of_it_only() {
+        // The example of RFC 7636, appendix B.
+        let verifier = CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert!(verifier.matches("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
+        for other in ["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXK", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ""]
+        {
+            assert!(!CodeVerifier::new(other).matches("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), "{other}");
+        }
     }
 
     #[test]

@@ -2,17 +2,18 @@
 
 use crate::{
     app::AppRecord,
+    consent::ConsentId,
     env::Env,
     error::{ApiError, ErrorCode},
     http::{Ctx, Fields},
-    jwt::{GrantType, TokenRequest, TokenResponse},
+    jwt::{GrantType, OAuthClaims, TokenRequest, TokenResponse},
     password::Verified,
     secret::Password,
     sign_up::Created,
-    storage::{Account, Attempt},
-    text::UserName,
+    storage::{Account, AppStore, Attempt, Grant},
+    text::{EmailText, PhoneText, UserName},
     two_factor::{self, Code},
-    user::User,
+    user::{User, UserId},
 };
 
 /// The user with this name and this password. Unknown name, wrong password, no password and disabled user are one
@@ -24,12 +25,63 @@ pub async fn by_password(
     name: &UserName,
     password: &Password,
 ) -> Result<User, ApiError> {
+    by_login(env, ctx, app, Login::UserName(name), password).await
+}
+
+/// What a user is known by who signs in with a password.
+#[derive(Clone, Copy, Debug)]
+pub enum Login<'a> {
+    /// The user name.
+    UserName(&'a UserName),
+    /// A phone that the user proved.
+    Phone(&'a PhoneText),
+    /// A mailbox that the user proved.
+    Email(&'a EmailText),
+}
+
+impl Login<'_> {
+    /// Who is meant, and what failures are counted under when it is nobody: a user has one budget, whichever way they
+    /// are named.
+    async fn resolve(self, store: &AppStore<'_>) -> Result<(Option<UserId>, String), ApiError> {
+        Ok(match self {
+            Self::UserName(name) => {
+                let canonical = name.canonical();
+                (store.find_user_name(&canonical).await?, canonical)
+            }
+            // No user name contains a line break.
+            Self::Phone(phone) => {
+                let e164 = e164(phone.as_str());
+                (store.find_phone(&e164).await?, format!("phone\n{e164}"))
+            }
+            Self::Email(email) => {
+                let lower_case = email.as_str().to_lowercase();
+                (store.find_email(&lower_case).await?, format!("email\n{lower_case}"))
+            }
+        })
+    }
+}
+
+/// A phone number in E.164 form: 11 digits that start with 1 are a mobile number of mainland China. What is no number
+/// stays as it is, and nobody has it.
+fn e164(text: &str) -> String {
+    let is_mainland = text.len() == 11 && text.starts_with('1') && text.bytes().all(|b| b.is_ascii_digit());
+    if is_mainland { format!("+86{text}") } else { text.to_owned() }
+}
+
+/// The same as [`by_password`] for every name that a user is known by.
+pub async fn by_login(
+    env: &Env,
+    ctx: &Ctx,
+    app: &AppRecord,
+    login: Login<'_>,
+    password: &Password,
+) -> Result<User, ApiError> {
     if !app.settings.password_sign_in_enabled {
         return Err(ErrorCode::InvalidCredentials.into());
     }
     let store = env.store.app(app.app_id);
-    let canonical = name.canonical();
-    let account = store.find_user_name(&canonical).await?.map_or(Account::Unknown(&canonical), Account::Known);
+    let (user, counted_as) = login.resolve(&store).await?;
+    let account = user.map_or(Account::Unknown(&counted_as), Account::Known);
     let user = match store.attempt_password(account, ctx.now).await? {
         Attempt::Granted(user) => user.map(|user| *user),
         Attempt::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
@@ -54,6 +106,11 @@ impl Admitted {
     /// Somebody who signed up in this very request.
     pub fn new_user(user: Created) -> Self {
         Self(user.into_user())
+    }
+
+    /// Somebody who was admitted when the code was granted that is now exchanged.
+    pub const fn code_holder(user: User) -> Self {
+        Self(user)
     }
 
     /// The user.
@@ -114,6 +171,25 @@ pub async fn admit(
     Ok(Admitted(user))
 }
 
+/// The token that an authorization code is exchanged for.
+pub fn oauth_token(
+    env: &Env,
+    ctx: &Ctx,
+    app: &AppRecord,
+    admitted: &Admitted,
+    grant: &Grant,
+    consent: ConsentId,
+) -> Result<TokenResponse, ApiError> {
+    let request = TokenRequest {
+        app,
+        user: admitted.user(),
+        grant_type: grant.grant_type,
+        days: grant.days,
+        oauth: Some(OAuthClaims { scope: &grant.scopes, consent, grant: &grant.id }),
+    };
+    env.tokens.issue(request, ctx.now, env.entropy.as_ref()).map_err(ApiError::internal)
+}
+
 /// The token of an admitted user.
 pub fn token(
     env: &Env,
@@ -122,6 +198,6 @@ pub fn token(
     admitted: &Admitted,
     grant_type: GrantType,
 ) -> Result<TokenResponse, ApiError> {
-    let request = TokenRequest { app, user: admitted.user(), grant_type, days: app.settings.token_days };
+    let request = TokenRequest { app, user: admitted.user(), grant_type, days: app.settings.token_days, oauth: None };
     env.tokens.issue(request, ctx.now, env.entropy.as_ref()).map_err(ApiError::internal)
 }

@@ -8,6 +8,7 @@ use crate::{
     error::{ApiError, ErrorCode},
     http::{Ctx, Fields},
     password::{Surroundings, is_acceptable},
+    points::{GIFT_REMARK, Posting},
     secret::Password,
     storage::{NewUser, SignUpLimit, SignedUp, Taken},
     text::{Avatar, Data, EmailText, ExternalId, NickName, PhoneText, UserName},
@@ -114,10 +115,12 @@ pub async fn sign_up(env: &Env, ctx: &Ctx, app: &AppRecord, request: SignUp) -> 
     let limit = app.settings.sign_ups_per_ip_per_hour.map(|per_hour| SignUpLimit { address: ctx.client, per_hour });
     let mut user = new_user(env, ctx, app, &name, external_id.as_ref(), group);
     user.password_hash = password_hash;
+    let gift = gift(app)?;
     let store = env.store.app(app.app_id);
     for _ in 0..DRAWS {
         let canonical_name = &name.canonical();
-        let new = NewUser { user: &user, canonical_name, external_id: external_id.as_ref(), limit };
+        let new =
+            NewUser { user: &user, canonical_name, external_id: external_id.as_ref(), limit, gift: gift.as_ref() };
         match store.sign_up(new, ctx.now).await? {
             SignedUp::Created => return Ok(Created(user)),
             SignedUp::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
@@ -131,6 +134,12 @@ pub async fn sign_up(env: &Env, ctx: &Ctx, app: &AppRecord, request: SignUp) -> 
         }
     }
     Err(ApiError::internal("no free user number was drawn"))
+}
+
+/// The points that the app gives to a new user.
+fn gift(app: &AppRecord) -> Result<Option<Posting>, ApiError> {
+    let used = i64::try_from(app.settings.sign_up_points).map_err(ApiError::internal)?;
+    Ok((used > 0).then(|| Posting { used, remark: GIFT_REMARK.to_owned(), payment: None }))
 }
 
 /// The hash of the password, or of the app's default one where none was chosen.

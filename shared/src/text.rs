@@ -122,6 +122,10 @@ text_types! {
     PhoneText <= 32 Identifier;
     /// An e-mail address as it was sent, not proven to be one.
     EmailText <= 254 Identifier;
+    /// What a token is asked for: a free vocabulary, kept as sent.
+    Scopes <= 200 Display;
+    /// An order of the app's shop, credited once.
+    OrderId <= 64 Identifier;
 }
 
 impl UserName {
@@ -202,6 +206,32 @@ impl Field for Data {
             return Err("must not contain U+0000");
         }
         Ok(Self(text))
+    }
+}
+
+/// A note beside an entry. Clients put long texts there: what is too much is cut, not refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remark(String);
+
+impl Remark {
+    /// What is kept of one, in code points.
+    pub const MAX_CHARS: usize = 512;
+
+    /// Checks the text and cuts it; the error completes the sentence "`field` …".
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        Alphabet::Display.check(text)?;
+        Ok(Self(text.chars().take(Self::MAX_CHARS).collect()))
+    }
+
+    /// What is kept of the text.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl Field for Remark {
+    fn read(value: Json) -> Result<Self, Refusal> {
+        Self::parse(&String::read(value)?)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod authenticator;
 pub mod client;
 pub mod engine;
 pub mod inputs;
+pub mod ledger;
 pub mod rights;
 pub mod world;
 

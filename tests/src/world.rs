@@ -70,6 +70,8 @@ pub fn groups() -> Vec<(&'static str, Routes)> {
     vec![
         ("accounts", accounts::routes()),
         ("external-accounts", external_accounts::routes()),
+        ("oauth", oauth::routes()),
+        ("points", points::routes()),
         ("profile", profile::routes()),
         // Last: it answers for what the others do not have.
         ("directory", directory::routes()),
@@ -133,17 +135,15 @@ impl World {
 
     /// Sets an attribute of a user's item, as an operator would, or somebody who got at the table.
     pub async fn set_user(&self, app: &AppHandle, user_name: &str, attribute: &str, value: serde_json::Value) {
-        let table = format!("{STACK}-{:?}", Table::Users);
-        let rows = self.engine.dump(&table).await;
         let prefix = format!("{}#user#", app.id());
+        let mut rows = self.rows(Table::Users).await.into_iter();
         let mut row = rows
-            .into_iter()
             .find(|row| {
                 row["userName"]["S"] == user_name && row["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with(&prefix))
             })
             .expect("a user of this name");
         row[attribute] = value;
-        self.engine.put(&table, &row).await;
+        self.engine.put(&self.table(Table::Users), &row).await;
     }
 
     /// Lets time pass.

@@ -59,9 +59,16 @@ const GRACE: Duration = Duration::from_secs(3);
 /// All endpoints of all groups.
 pub(crate) fn routes() -> Routes {
     // The directory comes last: it answers for what the others do not have.
-    [accounts::routes(), external_accounts::routes(), profile::routes(), directory::routes()]
-        .into_iter()
-        .fold(Routes::new(), Routes::merge)
+    [
+        accounts::routes(),
+        external_accounts::routes(),
+        oauth::routes(),
+        points::routes(),
+        profile::routes(),
+        directory::routes(),
+    ]
+    .into_iter()
+    .fold(Routes::new(), Routes::merge)
 }
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {

@@ -21,17 +21,34 @@ impl<T: Command> FromRequest<Env> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &Env) -> Result<Self, ApiError> {
-        let (head, body) = request.into_parts();
-        // The service has read and measured it already: this only takes the bytes out.
-        let bytes = body.collect().await.map_err(ApiError::internal)?.to_bytes();
-        if bytes.is_empty() {
-            return Err(ApiError::invalid("a JSON body is required"));
-        }
-        if !is_plain_json(&head.headers) {
-            return Err(ErrorCode::UnsupportedMediaType.into());
-        }
-        T::read(Json::parse(&bytes).map_err(ApiError::invalid)?).map(Self)
+        read(request).await?.map(Self).ok_or_else(|| ApiError::invalid("a JSON body is required"))
     }
+}
+
+/// A body that may be missing: one of zero bytes is none, whatever its media type. Otherwise it is read as [`Body`]
+/// reads it. Always the last argument of a handler.
+#[derive(Clone, Debug)]
+pub struct OptionalBody<T>(pub Option<T>);
+
+impl<T: Command> FromRequest<Env> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &Env) -> Result<Self, ApiError> {
+        read(request).await.map(Self)
+    }
+}
+
+async fn read<T: Command>(request: Request) -> Result<Option<T>, ApiError> {
+    let (head, body) = request.into_parts();
+    // The service has read and measured it already: this only takes the bytes out.
+    let bytes = body.collect().await.map_err(ApiError::internal)?.to_bytes();
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if !is_plain_json(&head.headers) {
+        return Err(ErrorCode::UnsupportedMediaType.into());
+    }
+    T::read(Json::parse(&bytes).map_err(ApiError::invalid)?).map(Some)
 }
 
 /// Whether the headers promise JSON in UTF-8 that is not compressed.

@@ -6,6 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
+use futures_util::future::try_join;
 use jiff::Timestamp;
 
 use super::{fields::canonical_integer, scope::Scope};
@@ -14,7 +15,7 @@ use crate::{
     env::Env,
     error::{ApiError, ErrorCode},
     secret::AppSecret,
-    settings::Proof,
+    settings::{Proof, Recharge},
     user::User,
 };
 
@@ -98,8 +99,17 @@ async fn bearer(parts: &Parts, when_gone: ErrorCode) -> Result<Caller, ApiError>
     if token.app != app.app_id {
         return Err(ErrorCode::InvalidToken.into());
     }
-    let user = scope.env.store.app(app.app_id).find_user(token.user).await?.ok_or(when_gone)?;
-    if !user.is_active() || user.token_version != token.version {
+    let store = scope.env.store.app(app.app_id);
+    let (user, is_allowed) = match &token.oauth {
+        None => (store.find_user(token.user).await?, true),
+        Some((consent, grant)) => {
+            let reads = try_join(store.find_user(token.user), store.find_consent(token.user, *consent));
+            let (user, consent) = reads.await?;
+            (user, consent.is_some_and(|consent| consent.allows(grant)))
+        }
+    };
+    let user = user.ok_or(when_gone)?;
+    if !user.is_active() || user.token_version != token.version || !is_allowed {
         return Err(ErrorCode::InvalidToken.into());
     }
     Ok(Caller { user })
@@ -128,6 +138,44 @@ impl FromRequestParts<Env> for UnionIdProof {
             Proof::None => Ok(Self(())),
             Proof::Secret if has_app_secret(&parts.headers, app) => Ok(Self(())),
             Proof::Secret => Err(ErrorCode::AppSecretRequired.into()),
+        }
+    }
+}
+
+/// Whether the app's secret came with the request, for endpoints where the request decides if it is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct SentAppSecret(bool);
+
+impl SentAppSecret {
+    /// Goes on if the secret came.
+    pub fn require(self) -> Result<(), ApiError> {
+        if self.0 { Ok(()) } else { Err(ErrorCode::AppSecretRequired.into()) }
+    }
+}
+
+impl FromRequestParts<Env> for SentAppSecret {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        let scope = scope(parts)?;
+        Ok(Self(has_app_secret(&parts.headers, scope.app().await?)))
+    }
+}
+
+/// Leave to credit what a user paid: the app trusts its users, or its secret came with the request.
+#[derive(Clone, Copy, Debug)]
+pub struct RechargeProof(());
+
+impl FromRequestParts<Env> for RechargeProof {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
+        let scope = scope(parts)?;
+        let app = scope.app().await?;
+        match app.settings.recharge {
+            Recharge::User => Ok(Self(())),
+            Recharge::Server if has_app_secret(&parts.headers, app) => Ok(Self(())),
+            Recharge::Server => Err(ErrorCode::AppSecretRequired.into()),
         }
     }
 }

@@ -6,17 +6,19 @@ mod envelope;
 mod extract;
 mod fields;
 mod json;
+mod query;
 mod route;
 mod scope;
 mod service;
 
 pub use self::{
-    body::Body,
+    body::{Body, OptionalBody},
     envelope::{Family, Reply},
-    extract::{App, Caller, Ctx, ProfileOwner, RecordId, UnionIdProof},
+    extract::{App, Caller, Ctx, ProfileOwner, RechargeProof, RecordId, SentAppSecret, UnionIdProof},
     fields::{Command, Field, Fields, Refusal},
     json::Json,
+    query::Query,
     route::{Access, Method, Route, Routes},
     scope::ClientAddress,
-    service::{MAX_BODY_BYTES, Service, app},
+    service::{MAX_BODY_BYTES, Service, app, method_not_allowed},
 };

@@ -151,7 +151,8 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-fn method_not_allowed(methods: &[Method]) -> Response {
+/// The refusal of a method, with those that the endpoint takes.
+pub fn method_not_allowed(methods: &[Method]) -> Response {
     let mut response = ApiError::new(ErrorCode::MethodNotAllowed).into_response();
     let names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
     if let Ok(allow) = HeaderValue::from_str(&names.join(", ")) {

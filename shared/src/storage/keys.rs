@@ -13,8 +13,14 @@
 //! | Bindings | `{app}#{user}` | `{binding}` | an external account of the user | the user's list, its changes |
 //! | Codes | `{app}#password#{hash}` | | failed passwords for a name that nobody holds | sign-in by password |
 //! | Codes | `{app}#signups#{hash}#{hour}` | | users created from one address in one hour | sign-up |
-//! | Consents | `{app}#{user}` | `{consent}` | what the user allowed | OAuth bearer requests |
-//! | Points | `{app}#{user}` | `{ordinal}` | a row of the user's ledger | the user's list |
+//! | Codes | `{app}#code#{hash}` | | what an authorization code was granted for, kept as long as its token | Authorize |
+//! | Consents | `{app}#{user}` | `consent#{consent}` | what the user allowed | OAuth bearer requests, deletion |
+//! | Consents | `{app}#{user}` | `pair#{hash}` | which consent is for these scopes at this redirect URI | Authorize |
+//! | Consents | `{app}#{user}` | `at#{last update}#{consent}` | the consent again, in the order of the list | the user's list |
+//! | Points | `{app}#{user}` | `account` | balance, number of rows of each kind, what was paid today | every posting, the user's list |
+//! | Points | `{app}#{user}` | `all#{ordinal}` | a row of the user's ledger | the user's list |
+//! | Points | `{app}#{user}` | `in#{ordinal}`, `out#{ordinal}` | the same row among those of its kind | the user's list by type |
+//! | Points | `{app}#order#{order}` | `order` | for whom and for what price an order was credited | recharging |
 //! | Licences | `{app}#{n}:{sn}` | `{kind}#…` | the licence code and the users linked to it | the licence calls |
 //!
 //! Client text stands last in its key, or behind its own length, so that no text can forge the end of a part. Texts
@@ -22,13 +28,18 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
+use aws_lc_rs::digest;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     app::{AppId, AppKey},
     binding::BindingId,
+    consent::ConsentId,
+    entropy::hex,
     hash_key::KeyedHash,
-    text::ExternalId,
+    points::LedgerKind,
+    secret::AuthorizationCode,
+    text::{ExternalId, OrderId},
     user::UserId,
 };
 
@@ -113,6 +124,16 @@ pub fn user_name(app: AppId, canonical: &str) -> Key {
     single(format!("{app}#name#{canonical}"))
 }
 
+/// Users: who proved a phone, given in E.164 form.
+pub fn phone(app: AppId, e164: &str) -> Key {
+    single(format!("{app}#phone#{e164}"))
+}
+
+/// Users: who proved a mailbox, given in lower case.
+pub fn email(app: AppId, lower_case: &str) -> Key {
+    single(format!("{app}#email#{lower_case}"))
+}
+
 /// Users: who holds an external identity, as their own or as a binding.
 pub fn external_id(app: AppId, id: &ExternalId) -> Key {
     let (platform, union_id) = (id.platform.as_str(), id.union_id.as_str());
@@ -137,6 +158,58 @@ pub fn unknown_name_budget(app: AppId, hash: &KeyedHash, canonical: &str) -> Key
 /// Codes: users created from one address in one hour, counted from 1970.
 pub fn sign_ups_from(app: AppId, hash: &KeyedHash, address: IpAddr, hour: i64) -> Key {
     single(format!("{app}#signups#{}#{hour}", hash.of(&["ip", &network(address)])))
+}
+
+/// Codes: what an authorization code was granted for.
+pub fn authorization_code(app: AppId, code: &AuthorizationCode) -> Key {
+    single(format!("{app}#code#{}", code.hash()))
+}
+
+/// Consents, Points: the partition that holds what is the user's, for lists.
+pub fn user_partition(app: AppId, user: UserId) -> AttributeValue {
+    AttributeValue::S(format!("{app}#{user}"))
+}
+
+/// Consents: one of a user's consents.
+pub fn consent(app: AppId, user: UserId, id: ConsentId) -> Key {
+    pair(format!("{app}#{user}"), format!("consent#{id}"))
+}
+
+/// Consents: which consent of the user is for these scopes at this redirect URI, both compared byte for byte.
+pub fn consent_pair(app: AppId, user: UserId, redirect_uri: &str, scopes: &str) -> Key {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&(redirect_uri.len() as u64).to_be_bytes());
+    context.update(redirect_uri.as_bytes());
+    context.update(scopes.as_bytes());
+    pair(format!("{app}#{user}"), format!("pair#{}", hex(context.finish().as_ref())))
+}
+
+/// What stands before the last update in the keys of the list.
+pub const CONSENTS_BY_UPDATE: &str = "at#";
+
+/// Consents: a consent in the order of the list; the last update in milliseconds since 1970.
+pub fn consent_by_update(app: AppId, user: UserId, updated_at: i64, id: ConsentId) -> Key {
+    pair(format!("{app}#{user}"), format!("{CONSENTS_BY_UPDATE}{updated_at:016}#{id}"))
+}
+
+/// Points: what a user has.
+pub fn points_account(app: AppId, user: UserId) -> Key {
+    pair(format!("{app}#{user}"), "account".to_owned())
+}
+
+/// Points: the row with this number, from one up, among the user's rows of a kind.
+pub fn ledger_row(app: AppId, user: UserId, kind: LedgerKind, ordinal: u64) -> Key {
+    let kind = match kind {
+        LedgerKind::All => "all",
+        LedgerKind::Recharge => "in",
+        LedgerKind::Consumption => "out",
+    };
+    pair(format!("{app}#{user}"), format!("{kind}#{ordinal:016}"))
+}
+
+/// Points: for whom an order was credited.
+pub fn order(app: AppId, order: &OrderId) -> Key {
+    pair(format!("{app}#order#{order}"), "order".to_owned())
 }
 
 /// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which any household has all of.
@@ -181,6 +254,25 @@ mod tests {
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+    }
+
+    #[test]
+    fn a_consent_is_for_one_redirect_uri_and_one_set_of_scopes() {
+        let (app, user) = (number(2), UserId::new(7));
+        let key = |redirect_uri: &str, scopes: &str| consent_pair(app, user, redirect_uri, scopes);
+        assert_eq!(key("https://a.example/", "openid"), key("https://a.example/", "openid"));
+        assert_ne!(key("https://a.example/", "openid"), key("https://a.example/o", "penid"));
+        assert_ne!(key("", "a b"), key("", "b a"));
+    }
+
+    #[test]
+    fn keys_of_a_list_sort_as_their_numbers_do() {
+        let (app, user) = (number(2), UserId::new(7));
+        let sort = |key: Key| key[SK].as_s().unwrap().clone();
+        let row = |ordinal| sort(ledger_row(app, user, LedgerKind::All, ordinal));
+        assert!(row(9) < row(10) && row(99_999) < row(100_000) && row(100_000) < row((1 << 53) - 1));
+        let at = |time| sort(consent_by_update(app, user, time, ConsentId::new(1)));
+        assert!(at(999_999_999_999) < at(1_000_000_000_000) && at(1_772_000_000_000) < at(10_000_000_000_000));
     }
 
     proptest! {

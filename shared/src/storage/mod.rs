@@ -8,7 +8,9 @@ mod apps;
 mod bindings;
 mod error;
 pub mod keys;
+mod oauth;
 mod password_budget;
+mod points;
 mod sign_up;
 mod transaction;
 mod two_factor;
@@ -28,7 +30,9 @@ pub use self::{
     bindings::{BindingChange, BindingChanged, Bound, Identity},
     error::StorageError,
     keys::Table,
+    oauth::{CodeState, Deleted, Exchanged, Grant, UsedCode},
     password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    points::{LedgerPage, OrderState, Posted},
     sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
     two_factor::{Enrolled, Factor, FactorAttempt, FactorChange},
     users::{Change, ProfileChange},

@@ -13,6 +13,7 @@ use super::{
     transaction::{Transacted, Transaction},
 };
 use crate::{
+    points::Posting,
     text::ExternalId,
     user::{User, UserId},
 };
@@ -38,6 +39,8 @@ pub struct NewUser<'a> {
     pub external_id: Option<&'a ExternalId>,
     /// What the client's address may still create.
     pub limit: Option<SignUpLimit>,
+    /// What the user is given to begin with.
+    pub gift: Option<&'a Posting>,
 }
 
 /// How many users one client address may create in an hour.
@@ -83,7 +86,7 @@ enum Step {
 impl AppStore<'_> {
     /// Stores the user and reserves what only one user can have, all or nothing.
     pub async fn sign_up(&self, new: NewUser<'_>, now: Timestamp) -> Result<SignedUp, StorageError> {
-        let NewUser { user, canonical_name, external_id, limit } = new;
+        let NewUser { user, canonical_name, external_id, limit, gift } = new;
         let users = self.store.tables.get(Table::Users)?;
         let holder = Holder { user_id: user.id };
         let mut unique = vec![
@@ -105,6 +108,12 @@ impl AppStore<'_> {
         }
         if let Some(limit) = limit {
             transaction.update(Step::Limit, self.count_sign_up(limit, now)?);
+        }
+        if let Some(gift) = gift {
+            // Points under this number are a former user's: draw another.
+            for put in self.open_account(user.id, gift, now)? {
+                transaction.put(Step::Unique(Taken::UserId), put);
+            }
         }
         let refused = match transaction.commit(self.store).await? {
             Transacted::Committed => return Ok(SignedUp::Created),

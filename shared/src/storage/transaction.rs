@@ -97,6 +97,14 @@ impl<L: Copy> Transaction<L> {
     }
 }
 
+/// Waits before a transaction is built anew from what is stored now: a random time, longer after each refusal, so that
+/// writers who met do not meet again.
+pub(super) async fn pause(store: &Store, refusals: u32) {
+    let longest = FIRST_PAUSE.saturating_mul(1 << refusals.min(3));
+    let jitter = store.entropy.below(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX));
+    tokio::time::sleep(Duration::from_micros(jitter)).await;
+}
+
 /// Codes of a cancellation that says nothing about the conditions.
 fn is_transient(code: &str) -> bool {
     matches!(code, "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")

@@ -49,6 +49,16 @@ impl AppStore<'_> {
         Ok(identity.filter(|identity| !identity.disabled).map(|identity| identity.user_id))
     }
 
+    /// Who proved a phone, given in E.164 form.
+    pub async fn find_phone(&self, e164: &str) -> Result<Option<UserId>, StorageError> {
+        self.holder(keys::phone(self.app, e164)).await
+    }
+
+    /// Who proved a mailbox, given in lower case.
+    pub async fn find_email(&self, lower_case: &str) -> Result<Option<UserId>, StorageError> {
+        self.holder(keys::email(self.app, lower_case)).await
+    }
+
     async fn holder(&self, key: keys::Key) -> Result<Option<UserId>, StorageError> {
         let holder: Option<Holder> = self.store.get(Table::Users, key, true).await?;
         Ok(holder.map(|holder| holder.user_id))

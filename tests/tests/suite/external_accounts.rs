@@ -124,6 +124,25 @@ async fn an_account_is_bound_listed_disabled_enabled_and_unbound() {
 }
 
 #[tokio::test]
+async fn a_token_whose_consent_was_deleted_reaches_neither_accounts_nor_the_second_factor() {
+    let world = World::new().await;
+    let alice = alice(&world).await;
+    let grant = json!({"grant_type": "account", "scopes": "openid", "userName": "alice", "password": PASSWORD});
+    let code = world.client().post("/api/OAuth/2/GrantCode", grant).await.data()["code"].as_str().unwrap().to_owned();
+    let exchange = format!("/api/OAuth/2/Authorize?scheme=app&code={code}");
+    let token = world.client().send(Method::POST, &exchange, None, Vec::new()).await.token();
+    let delegate = world.client().bearer(&token);
+    let setup = at(&world.documented, "/TwoFactorAuth").replace("/ExternalAccount/", "/User/");
+    delegate.get(&at(&world.documented, "")).await.data();
+    delegate.get(&setup).await.data();
+    let consents = alice.get("/api/OAuth/2/Consents").await;
+    let consent = &consents.data()[0]["id"];
+    alice.delete(&format!("/api/OAuth/2/Consents/{consent}")).await.data();
+    delegate.get(&at(&world.documented, "")).await.refused(401, 401, "invalid_token");
+    delegate.get(&setup).await.refused(401, 401, "invalid_token");
+}
+
+#[tokio::test]
 async fn an_empty_list_is_an_array() {
     let world = World::new().await;
     let alice = alice(&world).await;
@@ -503,6 +522,10 @@ async fn before_user(world: &World) -> u64 {
 async fn a_lost_answer_is_asked_for_again_and_a_broken_store_changes_nothing() {
     use tests::engine::Fault;
     let world = World::new().await;
+    if world.engine.is_shared() {
+        println!("SKIPPED: moto does not remember the token of a transaction, DynamoDB does");
+        return;
+    }
     let alice = alice(&world).await;
     let transactions = || {
         let calls = world.engine.take_calls();

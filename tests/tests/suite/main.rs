@@ -9,6 +9,8 @@ mod directory;
 mod docs;
 mod external_accounts;
 mod faults;
+mod oauth;
+mod points;
 mod probe;
 mod profile;
 mod races;
