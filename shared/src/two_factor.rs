@@ -323,14 +323,15 @@ mod tests {
     #[test]
     fn tf_05_the_current_step_and_the_one_before_are_accepted() {
         let secret = TotpSecret(*b"12345678901234567890");
-        let accepted = |offset| secret.step_of(&six_digits(&secret, 1_000 + offset), at(30_015), None);
+        let accepted = |offset: i64| secret.step_of(&six_digits(&secret, 1_000 + offset), at(30_015), None);
         assert_eq!([-2, -1, 0, 1, 2].map(accepted), [None, Some(999), Some(1_000), None, None]);
     }
 
     #[test]
     fn a_step_is_no_longer_good_when_it_or_a_later_one_was_accepted() {
         let secret = TotpSecret(*b"12345678901234567890");
-        let accepted = |offset, last| secret.step_of(&six_digits(&secret, 1_000 + offset), at(30_015), Some(last));
+        let accepted =
+            |offset: i64, last: i64| secret.step_of(&six_digits(&secret, 1_000 + offset), at(30_015), Some(last));
         assert_eq!(accepted(0, 1_000), None);
         assert_eq!(accepted(-1, 1_000), None);
         assert_eq!(accepted(-1, 999), None);
