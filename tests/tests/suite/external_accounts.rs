@@ -276,9 +276,9 @@ async fn ex_11_the_last_way_to_sign_in_stays() {
     // Bound, but no way in: the pattern of the sign-in would refuse it.
     let odd = json!({"unionID": "b 2", "platform": "wechat", "platformName": "x"});
     bob.post(&at(&world.documented, ""), odd).await.data();
-    let bobs = list(&world, &bob).await;
+    let accounts = list(&world, &bob).await;
     let of = |union_id: &str| {
-        let found = bobs.iter().find(|it| it["unionID"] == union_id).unwrap();
+        let found = accounts.iter().find(|it| it["unionID"] == union_id).unwrap();
         at(&world.documented, &format!("/{}", found["id"]))
     };
     let before = world.snapshot().await;
