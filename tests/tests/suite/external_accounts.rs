@@ -358,8 +358,8 @@ async fn one_namespace_serves_union_ids_and_bindings() {
     let id = ids(&world, &alice).await[0];
     for enable in [true, false] {
         alice.put(&at(&world.documented, &format!("/{id}")), json!({"enable": enable})).await.data();
-        let taken = client.post("/api/AppUsers/2/UnionIDSignUp", of("wechat", "o1")).await;
-        taken.refused(200, 409, "account_exists");
+        let refused = client.post("/api/AppUsers/2/UnionIDSignUp", of("wechat", "o1")).await;
+        refused.refused(200, 409, "account_exists");
     }
     // Disabled, it finds nobody.
     client.post("/api/AppUsers/2/UnionIDSignIn", of("wechat", "o1")).await.refused(200, 404, "user_not_found");
