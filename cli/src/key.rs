@@ -40,9 +40,11 @@ pub(crate) async fn run(command: KeyCommand) -> Result<Value, Failure> {
     let public = KeyRing::signing(&signing_keys)?.verification_keys();
     let is_public_new = put(&ssm, &verification, &public, is_new).await?;
     keep(verification, is_public_new);
-    let hash_key = parameter(&stack, "hash-key");
-    let is_new = put(&ssm, &hash_key, &STANDARD.encode(entropy.bytes::<32>()), false).await?;
-    keep(hash_key, is_new);
+    for name in ["hash-key", "totp-key"] {
+        let key = parameter(&stack, name);
+        let is_new = put(&ssm, &key, &STANDARD.encode(entropy.bytes::<32>()), false).await?;
+        keep(key, is_new);
+    }
     Ok(json!({ "stack": stack, "made": made, "kept": kept }))
 }
 

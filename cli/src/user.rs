@@ -17,6 +17,18 @@ use crate::{app::parse_app_id, failure::Failure};
 pub(crate) enum UserCommand {
     /// Credit or deduct points; the row is in the user's own list
     Points(PointsArgs),
+    /// Switch off the second factor of somebody who lost theirs
+    TwoFactorOff(WhichUser),
+}
+
+#[derive(Args)]
+pub(crate) struct WhichUser {
+    /// The app's number
+    #[arg(long, value_name = "ID", value_parser = parse_app_id)]
+    app: AppId,
+    /// The user's number
+    #[arg(long, value_name = "ID", value_parser = parse_user_id)]
+    user: UserId,
 }
 
 #[derive(Args)]
@@ -46,6 +58,12 @@ fn parse_user_id(text: &str) -> Result<UserId, String> {
 pub(crate) async fn run(store: Store, command: UserCommand) -> Result<Value, Failure> {
     match command {
         UserCommand::Points(args) => points(&store, args).await,
+        UserCommand::TwoFactorOff(WhichUser { app, user }) => {
+            if !store.app(app).remove_second_factor(user).await? {
+                return Err(Failure::new(format!("app {app} has no user {user}")));
+            }
+            Ok(json!({"appId": app, "userId": user, "twoFactor": false}))
+        }
     }
 }
 

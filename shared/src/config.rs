@@ -53,8 +53,7 @@ pub const SETTINGS_MAX_AGE: Duration = Duration::from_secs(30);
 const PUBLIC_URL: &str = "PUBLIC_URL";
 const SIGNING_KEYS: &str = "SIGNING_KEYS";
 const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
-/// The variable of the key for what tables hold as keyed hashes.
-pub const HASH_KEY: &str = "HASH_KEY";
+const HASH_KEY: &str = "HASH_KEY";
 /// The variable of the key that guards second factors.
 pub const TOTP_KEY: &str = "TOTP_KEY";
 const QR_CODES_PER_IP_PER_MINUTE: &str = "QR_CODES_PER_IP_PER_MINUTE";

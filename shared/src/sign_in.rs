@@ -127,12 +127,6 @@ impl Admitted {
         Self(user.into_user())
     }
 
-    /// Somebody who was admitted when the ticket was made that came with the request: an authorization code, a
-    /// confirmed QR code. Whoever makes such tickets admits the user first.
-    pub const fn by_ticket(user: User) -> Self {
-        Self(user)
-    }
-
     /// Somebody who was admitted when the code was granted that is now exchanged.
     pub const fn code_holder(user: User) -> Self {
         Self(user)

@@ -177,8 +177,8 @@ impl World {
         let table = self.table(Table::Users);
         let rows = self.engine.dump(&table).await;
         let prefix = format!("{}#user#", app.id());
+        let mut rows = self.rows(Table::Users).await.into_iter();
         let mut row = rows
-            .into_iter()
             .find(|row| {
                 row["userName"]["S"] == user_name && row["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with(&prefix))
             })

@@ -10,15 +10,11 @@ mod sign_up;
 mod union_id_sign_in;
 mod union_id_sign_up;
 
-use shared::{
-    config::{HASH_KEY, TOTP_KEY},
-    http::Routes,
-};
+use shared::{config::TOTP_KEY, http::Routes};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
-        .needs(HASH_KEY)
         .needs(TOTP_KEY)
         .add(sign_up::ROUTE, sign_up::handle)
         .add(sign_in::ROUTE, sign_in::handle)

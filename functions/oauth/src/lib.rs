@@ -6,11 +6,12 @@ mod grant_code;
 mod list_consents;
 mod scheme;
 
-use shared::http::Routes;
+use shared::{config::TOTP_KEY, http::Routes};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(TOTP_KEY)
         .add(grant_code::ROUTE, grant_code::handle)
         .add(authorize::ROUTE, authorize::handle)
         .add(list_consents::ROUTE, list_consents::handle)

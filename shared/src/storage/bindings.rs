@@ -334,7 +334,7 @@ impl Set {
         };
         for (name, value) in [("avatar", &change.avatar), ("data", &change.data)] {
             if let Some(value) = value {
-                set.expression.push_str(&format!(", #{name} = :{name}"));
+                set.expression = format!("{}, #{name} = :{name}", set.expression);
                 set.names.insert(format!("#{name}"), name.to_owned());
                 set.values.insert(format!(":{name}"), text(value.clone()));
             }

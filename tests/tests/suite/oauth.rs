@@ -542,6 +542,7 @@ async fn a_consent_is_one_row_for_the_same_place_and_scopes_and_the_latest_comes
     // A refresh says how the user signed in the last time.
     let user = claims(&tokens[0])["nameid"].clone();
     world.engine.import("test-Users", [json!({"pk": {"S": "2#email#a@b.example"}, "userId": {"N": user}})]);
+    world.wait(1);
     let by_mail = json!({"grant_type": "email", "userName": "a@b.example", "scopes": "b a"});
     world.wait(60);
     let code = code(&world, by_mail).await;

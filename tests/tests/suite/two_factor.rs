@@ -69,7 +69,7 @@ impl Enrolled {
     /// A code that is none of those around now.
     fn wrong_code(&self) -> String {
         let around: Vec<_> = (-2..3).map(|step| self.authenticator.code(self.world.clock.now(), step)).collect();
-        (0..).map(|n| format!("{n:06}")).find(|code| !around.contains(code)).unwrap()
+        (0..1_000_000).map(|n| format!("{n:06}")).find(|code| !around.contains(code)).unwrap()
     }
 
     async fn sign_in(&self, way: Way, code: Option<&str>) -> Answer {
@@ -84,10 +84,19 @@ enum Way {
     UnionId,
     BoundUnionId,
     ExternalAccount,
+    GrantCodeByPassword,
+    GrantCodeByUnionId,
 }
 
 impl Way {
-    const ALL: [Self; 4] = [Self::Password, Self::UnionId, Self::BoundUnionId, Self::ExternalAccount];
+    const ALL: [Self; 6] = [
+        Self::Password,
+        Self::UnionId,
+        Self::BoundUnionId,
+        Self::ExternalAccount,
+        Self::GrantCodeByPassword,
+        Self::GrantCodeByUnionId,
+    ];
 
     async fn sign_in(self, world: &World, user_name: &str, code: Option<&str>) -> Answer {
         let (own, bound) = (format!("own-{user_name}"), format!("bound-{user_name}"));
@@ -100,6 +109,14 @@ impl Way {
             Self::ExternalAccount => {
                 (format!("{}/SignIn", external(world)), json!({"platform": "wechat", "unionID": bound}))
             }
+            Self::GrantCodeByPassword => (
+                "/api/OAuth/2/GrantCode".to_owned(),
+                json!({"grant_type": "account", "scopes": "openid", "userName": user_name, "password": PASSWORD}),
+            ),
+            Self::GrantCodeByUnionId => (
+                "/api/OAuth/2/GrantCode".to_owned(),
+                json!({"grant_type": "unionid", "scopes": "openid", "platform": "wechat", "unionId": bound}),
+            ),
         };
         if let Some(code) = code {
             body["twoFactorCode"] = json!(code);
@@ -210,7 +227,7 @@ async fn tf_11_no_way_in_goes_around_it() {
         way.refused(&enrolled.sign_in(way, Some("")).await, 401, "two_factor_required");
         way.refused(&enrolled.sign_in(way, Some(&enrolled.wrong_code())).await, 401, "invalid_two_factor_code");
         let code = enrolled.code();
-        enrolled.sign_in(way, Some(&code)).await.token();
+        enrolled.sign_in(way, Some(&code)).await.data();
         // The step is used up for every way in, and for switching off. Three tries, so that the budget lasts.
         for replay in [Way::Password, Way::ExternalAccount] {
             replay.refused(&enrolled.sign_in(replay, Some(&code)).await, 401, "invalid_two_factor_code");
@@ -327,7 +344,7 @@ async fn tf_13_each_recovery_code_works_once_and_for_its_user_only() {
     for (number, code) in enrolled.recovery_codes.iter().enumerate() {
         let way = Way::ALL[number % Way::ALL.len()];
         let typed = if number % 2 == 0 { code.to_uppercase() } else { code.replace('-', "") };
-        enrolled.sign_in(way, Some(&typed)).await.token();
+        enrolled.sign_in(way, Some(&typed)).await.data();
         way.refused(&enrolled.sign_in(way, Some(code)).await, 401, "invalid_two_factor_code");
     }
     // With the last one gone the authenticator still works.
@@ -361,7 +378,7 @@ async fn tf_16_neither_answers_nor_tables_show_secrets_or_codes() {
     let world = &enrolled.world;
     let dump = serde_json::to_string(&world.snapshot().await).unwrap();
     let secret = enrolled.authenticator.secret();
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = shared::entropy::hex(secret);
     let forms = [STANDARD.encode(secret), hex];
     for text in forms.iter().chain(&enrolled.recovery_codes) {
         assert!(!dump.contains(text.as_str()) && !dump.contains(&text.replace('-', "")));
@@ -404,7 +421,7 @@ async fn switched_off_it_is_no_longer_asked_for_and_tokens_stay() {
     let off = switch(world, &enrolled.client, false, &enrolled.code()).await;
     assert_eq!(off.body, json!({"code": 200, "data": true, "error": ""}));
     for way in Way::ALL {
-        enrolled.sign_in(way, None).await.token();
+        enrolled.sign_in(way, None).await.data();
     }
     enrolled.client.get("/api/AppUsers/2/Profile").await.data();
     let rows = world.rows(Table::Users).await;

@@ -128,6 +128,12 @@ async fn paths_match_in_any_letter_case_and_nothing_near_them() {
             format!("{}/x/y", probe.path),
             format!("{}x/..", probe.path),
         ] {
+            // `/ExternalAccount/{appKey}` has records below it, which other methods reach.
+            let is_record =
+                [Method::PUT, Method::DELETE].iter().any(|it| tests::world::routes().reaches(it, &near).is_some());
+            if is_record {
+                continue;
+            }
             let answer = world.client().send(probe.method(), &near, None, Vec::new()).await;
             answer.refused(404, 404, "route_not_found");
             is_enveloped(&answer);
