@@ -121,7 +121,8 @@ pub struct Span {
 }
 
 impl Span {
-    const fn everything() -> Self {
+    /// All names.
+    pub const fn everything() -> Self {
         Self { low: String::new(), high: None }
     }
 

@@ -238,7 +238,7 @@ enum Step {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Order { start: u64, links: Option<u64> },
-    Names { span: &'a Span, forward: bool },
+    Names { span: &'a Span, forward: bool, links: Option<u64> },
 }
 
 impl AppStore<'_> {
@@ -514,7 +514,11 @@ impl AppStore<'_> {
             LinkOrder::Linked => self.search_in_order(sn, filter, offset, limit).await?,
             LinkOrder::NameAscending | LinkOrder::NameDescending => {
                 let forward = order == LinkOrder::NameAscending;
-                self.search_by_name(sn, &licence, filter, forward, offset, limit).await?
+                if filter.is_everything() {
+                    (licence.users, self.all_by_name(sn, &licence, forward, offset, limit).await?)
+                } else {
+                    self.search_by_name(sn, filter, forward, offset, limit).await?
+                }
             }
         };
         Ok(Some(LinkPage { total, users: self.with_users(rows).await? }))
@@ -779,10 +783,43 @@ impl AppStore<'_> {
         Ok((total, first.into_sorted_vec().into_iter().skip(offset).collect()))
     }
 
-    async fn search_by_name(
+    /// Everything by name: what stands before the page has to be read, but from the nearer end.
+    async fn all_by_name(
         &self,
         sn: &Sn,
         licence: &Licence,
+        forward: bool,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        let take = licence.users.saturating_sub(offset).min(limit as u64);
+        if take == 0 {
+            return Ok(Vec::new());
+        }
+        let behind = licence.users - offset - take;
+        let from_end = behind < offset;
+        let (mut to_skip, forward) = if from_end { (behind, !forward) } else { (offset, forward) };
+        let source = Source::Names { span: &Span::everything(), forward, links: Some(to_skip + take) };
+        let mut rows = Vec::new();
+        let _ = self
+            .visit(sn, source, &mut |row| {
+                if to_skip > 0 {
+                    to_skip -= 1;
+                } else {
+                    rows.push(row);
+                }
+                ControlFlow::Continue(())
+            })
+            .await?;
+        if from_end {
+            rows.reverse();
+        }
+        Ok(rows)
+    }
+
+    async fn search_by_name(
+        &self,
+        sn: &Sn,
         filter: &Filter,
         forward: bool,
         offset: u64,
@@ -793,10 +830,6 @@ impl AppStore<'_> {
             spans.reverse();
         }
         let (mut total, mut rows) = (0, Vec::new());
-        let total_is_known = filter.is_everything();
-        if total_is_known && offset >= licence.users {
-            return Ok((licence.users, rows));
-        }
         self.visit_spans(sn, &spans, forward, &mut |row| {
             if filter.matches(&row.name) {
                 if total >= offset && rows.len() < limit {
@@ -804,10 +837,10 @@ impl AppStore<'_> {
                 }
                 total += 1;
             }
-            if total_is_known && rows.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            ControlFlow::Continue(())
         })
         .await?;
-        Ok((if total_is_known { licence.users } else { total }, rows))
+        Ok((total, rows))
     }
 
     /// Visits the rows of the spans, by name. Single names are read at once, without a query each.
@@ -829,7 +862,7 @@ impl AppStore<'_> {
             return Ok(());
         }
         for span in spans {
-            if self.visit(sn, Source::Names { span, forward }, visit).await?.is_break() {
+            if self.visit(sn, Source::Names { span, forward, links: None }, visit).await?.is_break() {
                 break;
             }
         }
@@ -863,7 +896,7 @@ impl AppStore<'_> {
                     .expression_attribute_values(":start", number(start)),
                 links,
             ),
-            Source::Names { span, forward } => {
+            Source::Names { span, forward, links } => {
                 // The end is inclusive here: what is one too many does not pass the filter, or is no link.
                 let high = span.high.as_ref().map_or_else(|| BEHIND_LINKS.to_owned(), |high| format!("{LINKS}{high}"));
                 let query = query
@@ -871,7 +904,7 @@ impl AppStore<'_> {
                     .expression_attribute_values(":low", text(format!("{LINKS}{}", span.low)))
                     .expression_attribute_values(":high", text(high))
                     .scan_index_forward(forward);
-                (query, None)
+                (query, links)
             }
         };
         let mut start = None;

@@ -829,6 +829,10 @@ async fn a_page_anywhere_in_a_long_list_reads_no_more_than_a_block_before_it() {
         let queries: Vec<_> =
             office.world.engine.take_calls().into_iter().filter(|call| call.operation == "Query").collect();
         assert_eq!(queries.len(), 1);
+        let sorted = json!({"sorts": [{"name": "name", "order": "DESC"}]});
+        let path = format!("/sns/S1/users/data?offset={offset}&limit=20");
+        let backwards = names_of(&office.client.post(&path, sorted).await);
+        assert!(backwards.iter().eq(names.iter().rev().skip(offset).take(20)));
         assert!(queries[0].input["Limit"].as_u64().unwrap() < 1_020);
     }
 }
