@@ -185,10 +185,12 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// A refusal with a carrier's code, cut down to what codes are made of.
+    /// A refusal with a carrier's code. What does not look like a code is not repeated: it may name the recipient.
     pub fn refused(code: &str) -> Self {
-        let code = code.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).take(64);
-        Self::Refused(code.collect())
+        let is_code = code.len() <= 64
+            && code.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+            && code.chars().filter(char::is_ascii_digit).count() <= 5;
+        Self::Refused(if is_code { code } else { "no code" }.to_owned())
     }
 }
 
@@ -372,7 +374,11 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_code_and_no_prose() {
-        let error = DeliveryError::refused("isv.BUSINESS_LIMIT_CONTROL <13800138000> \n");
-        assert_eq!(error.to_string(), "the carrier refused: isv.BUSINESS_LIMIT_CONTROL13800138000");
+        for code in ["isv.BUSINESS_LIMIT_CONTROL", "550", "InvalidAccessKeyId.NotFound"] {
+            assert_eq!(DeliveryError::refused(code).to_string(), format!("the carrier refused: {code}"));
+        }
+        for prose in ["no such user <a@example.com>", "13800138000", "to.13800138000", &"x".repeat(65)] {
+            assert_eq!(DeliveryError::refused(prose).to_string(), "the carrier refused: no code");
+        }
     }
 }
