@@ -175,7 +175,6 @@ impl World {
     /// Sets an attribute of a user's item, as an operator would, or somebody who got at the table.
     pub async fn set_user(&self, app: &AppHandle, user_name: &str, attribute: &str, value: serde_json::Value) {
         let table = self.table(Table::Users);
-        let rows = self.engine.dump(&table).await;
         let prefix = format!("{}#user#", app.id());
         let mut rows = self.rows(Table::Users).await.into_iter();
         let mut row = rows

@@ -15,11 +15,12 @@ mod scan;
 mod sign_in;
 mod sign_up;
 
-use shared::http::Routes;
+use shared::{config::TOTP_KEY, http::Routes};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(TOTP_KEY)
         .add(pre_sign_in::ROUTE, pre_sign_in::handle)
         .add(scan::ROUTE, scan::handle)
         .add(sign_up::ROUTE, sign_up::handle)

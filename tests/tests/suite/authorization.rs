@@ -101,3 +101,24 @@ async fn no_two_groups_claim_one_path() {
         }
     }
 }
+
+#[tokio::test]
+async fn bitkey_routes_refuse_every_request_without_a_good_key() {
+    let world = World::new().await;
+    let token = world.client().sign_up(2, "alice", "correct horse battery").await;
+    let probes = Probe::all(&world).await;
+    let before = world.snapshot().await;
+    for probe in probes.iter().filter(|probe| probe.is(Access::Bitkey)) {
+        for client in [
+            world.client(),
+            world.client().bearer(&token),
+            world.client().with("bitkey", ""),
+            world.client().with("bitkey", "bk_0123456789abcdef_0"),
+            world.client().with("bitkey", world.documented.secret.expose()),
+        ] {
+            let answer = probe.send_empty(&client).await;
+            assert_eq!((answer.status.as_u16(), answer.code(), answer.reason()), (401, 401, "invalid_bitkey"));
+        }
+    }
+    assert_eq!(world.snapshot().await, before);
+}

@@ -97,7 +97,7 @@ impl Office {
     }
 }
 
-async fn issue(world: &World, app: &AppHandle, scope: BitkeyScope) -> Bitkey {
+pub(crate) async fn issue(world: &World, app: &AppHandle, scope: BitkeyScope) -> Bitkey {
     let bitkey = Bitkey::generate(world.env.entropy.as_ref());
     let record =
         BitkeyRecord { id: bitkey.id().clone(), app_id: app.record.app_id, hash: bitkey.hash(), scope, created_at: 0 };

@@ -728,3 +728,15 @@ async fn rc_23_a_deleted_consent_has_no_live_token_whatever_came_between() {
         world.wait(1);
     }
 }
+
+#[tokio::test]
+async fn a_token_of_a_code_is_good_for_the_ledger_as_long_as_its_consent() {
+    let world = world().await;
+    let code = code(&world, json!({})).await;
+    let token = authorize(&world, &code).await.token();
+    let client = world.client().bearer(&token);
+    client.get("/api/AppUsers/2/PointLog").await.data();
+    let id = claims(&token)["cid"].as_str().unwrap().to_owned();
+    client.delete(&format!("/api/OAuth/2/Consents/{id}")).await.data();
+    client.get("/api/AppUsers/2/PointLog").await.refused(401, 401, "invalid_token");
+}

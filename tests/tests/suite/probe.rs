@@ -1,8 +1,13 @@
 //! One request to any route: what the tests need that walk all of them.
 
 use http::Method;
-use shared::http::{Access, Route};
+use shared::{
+    bitkey::BitkeyScope,
+    http::{Access, Route},
+};
 use tests::{Answer, Client, World, world::routes};
+
+use crate::licences::issue;
 
 /// A route, and credentials that are good for it.
 pub(crate) struct Probe {
@@ -15,7 +20,9 @@ impl Probe {
     /// Every route of the service, called as a user of the documented app.
     pub(crate) async fn all(world: &World) -> Vec<Self> {
         let token = world.client().sign_up(2, "prober", "correct horse battery").await;
-        let client = world.client().bearer(&token).with("x-app-secret", world.documented.secret.expose());
+        let bitkey = issue(world, &world.documented, BitkeyScope::Full).await.expose();
+        let secret = world.documented.secret.expose();
+        let client = world.client().bearer(&token).with("x-app-secret", secret).with("bitkey", &bitkey);
         let app_key = world.documented.record.app_key.as_str();
         routes()
             .record()
@@ -25,7 +32,11 @@ impl Probe {
 
     /// Whether the endpoint reads a body: those that do refuse what is not JSON.
     pub(crate) fn takes_body(&self) -> bool {
-        matches!(self.route.method, shared::http::Method::Post | shared::http::Method::Put)
+        const WITHOUT: [&str; 2] = ["/sns/{sn}/users/user/{name}", "/api/OAuth/{appId}/Authorize"];
+        let may = matches!(self.route.method, shared::http::Method::Post | shared::http::Method::Put);
+        may && !WITHOUT.contains(&self.route.path)
+            || (self.is(Access::Bitkey) && self.path.ends_with("/users"))
+                && self.route.method == shared::http::Method::Delete
     }
 
     pub(crate) fn method(&self) -> Method {

@@ -626,3 +626,15 @@ async fn g_34_whoever_sends_a_token_along_is_still_nobody() {
         Ticket::begin(&world.client().with("authorization", header), 2).await;
     }
 }
+
+#[tokio::test]
+async fn a_new_user_by_qr_code_is_given_points_too() {
+    let world = world().await;
+    world.change_app(&world.documented, |app| app.settings.sign_up_points = 7).await;
+    let client = world.client();
+    let mut ticket = Ticket::begin(&client, 2).await;
+    ticket.scan(&client).await.data();
+    let token = ticket.confirm(&client, "o1").await.token();
+    let log = client.bearer(&token).get("/api/AppUsers/2/PointLog").await;
+    assert_eq!((&log.data()["total"], &log.data()["data"][0]["used"]), (&json!(1), &json!(7)));
+}

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use shared::{clock::Clock as _, storage::Table};
 use tests::{Answer, Authenticator, Client, World, engine::Fault};
 
+use crate::qr::Ticket;
+
 const PASSWORD: &str = "correct horse battery";
 
 /// A user of the documented app with a password, an own union id and a bound account, whose second factor is on.
@@ -86,16 +88,18 @@ enum Way {
     ExternalAccount,
     GrantCodeByPassword,
     GrantCodeByUnionId,
+    QrConfirmation,
 }
 
 impl Way {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Password,
         Self::UnionId,
         Self::BoundUnionId,
         Self::ExternalAccount,
         Self::GrantCodeByPassword,
         Self::GrantCodeByUnionId,
+        Self::QrConfirmation,
     ];
 
     async fn sign_in(self, world: &World, user_name: &str, code: Option<&str>) -> Answer {
@@ -117,6 +121,12 @@ impl Way {
                 "/api/OAuth/2/GrantCode".to_owned(),
                 json!({"grant_type": "unionid", "scopes": "openid", "platform": "wechat", "unionId": bound}),
             ),
+            Self::QrConfirmation => {
+                let mut ticket = Ticket::begin(&world.client(), 2).await;
+                ticket.scan(&world.client()).await.data();
+                let body = json!({"signInKey": ticket.key, "platform": "wx", "unionID": own});
+                ("/api/AppUsers/2/QRCodeSignUp".to_owned(), body)
+            }
         };
         if let Some(code) = code {
             body["twoFactorCode"] = json!(code);
@@ -543,4 +553,40 @@ async fn it_is_switched_on_once_with_one_set_of_recovery_codes() {
     world.wait(3_600);
     let recovery = on[0].data()["recoveryCodes"][0].as_str().unwrap();
     Way::UnionId.sign_in(&world, "alice", Some(recovery)).await.token();
+}
+
+#[tokio::test]
+async fn codes_by_phone_and_mail_need_it_too_and_survive_without_it() {
+    for (field, address, send, sign_in) in [
+        ("phone", "13800138000", "SendSMSCode", "PhoneSignIn"),
+        ("email", "alice@example.com", "SendEmailCode", "EmailSignIn"),
+    ] {
+        let world = World::new().await;
+        let path = |endpoint: &str| format!("/api/AppUsers/2/{endpoint}");
+        let send = || {
+            let (client, path) = (world.client(), path(send));
+            async move { client.post(&path, json!({field: address, "type": "signup"})).await }
+        };
+        send().await.data();
+        let code = world.code_for(address);
+        let body = json!({"userName": "alice", "pwd": PASSWORD, field: address, (format!("{field}Code")): code});
+        let token = world.client().post(&path("SignUp"), body).await.token();
+        let client = world.client().bearer(&token);
+        let authenticator = start(&world, &client).await;
+        switch(&world, &client, true, &authenticator.code(world.clock.now(), 0)).await.data();
+        world.wait(60);
+
+        send().await.data();
+        let code = world.code_for(address);
+        let sign_in = |second: Value| {
+            let body = json!({field: address, "verifyCode": code, "twoFactorCode": second});
+            let (client, path) = (world.client(), path(sign_in));
+            async move { client.post(&path, body).await }
+        };
+        sign_in(Value::Null).await.refused(200, 401, "two_factor_required");
+        sign_in(json!("aaaa-bbbb-cccc-dddd")).await.refused(200, 401, "invalid_two_factor_code");
+        sign_in(json!(authenticator.code(world.clock.now(), 0))).await.token();
+        world.wait(30);
+        sign_in(json!(authenticator.code(world.clock.now(), 0))).await.refused(200, 400, "invalid_code");
+    }
 }
