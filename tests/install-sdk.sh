@@ -14,7 +14,7 @@ if [[ -f "$folder/installed" && "$(cat "$folder/installed")" == "$sdk" ]]; then
 fi
 mkdir -p "$folder"
 archive="$folder/$(npm pack --pack-destination "$folder" --loglevel=error "$sdk")"
-found="$(openssl dgst -sha512 -binary "$archive" | base64 --wrap=0)"
+found="$(openssl dgst -sha512 -binary "$archive" | openssl base64 -A)"
 if [[ "$found" != "$sha512" ]]; then
   echo "$sdk is not the package that it was: $found" >&2
   exit 1

@@ -54,7 +54,7 @@ async fn the_browser_sdk_works_unchanged() {
     authorization(&mut sdk).await;
     what_needs_no_server(&mut sdk).await;
     assert_eq!(sdk.browser.complaints().await, Vec::<String>::new());
-    a_token_that_was_revoked(&mut sdk).await;
+    a_token_that_is_no_longer_good(&mut sdk).await;
 
     let methods = sdk.browser.run("return methods()", json!([])).await;
     let methods: Vec<String> = serde_json::from_value(methods).expect("names");
@@ -217,7 +217,7 @@ async fn what_needs_no_server(sdk: &mut Sdk) {
 }
 
 /// The SDK handles no HTTP failure: a page with a token that is no longer good waits until somebody removes it.
-async fn a_token_that_was_revoked(sdk: &mut Sdk) {
+async fn a_token_that_is_no_longer_good(sdk: &mut Sdk) {
     let script = "
         oauthapp.settings.access_token += 'x';
         return oauthapp.profile().then(() => null, (request) => [request.status, request.responseJSON.reason])";
