@@ -46,13 +46,15 @@ pub struct Server {
     pub dynamodb_url: String,
     /// The number of the demo app.
     pub app_id: u64,
+    binary: PathBuf,
     _program: Program,
 }
 
 impl Server {
     /// Starts a server with an empty store.
     pub fn start() -> Self {
-        let mut child = Command::new(tessera())
+        let binary = tessera();
+        let mut child = Command::new(&binary)
             .args(["dev", "--port", "0", "--dynamodb-port", "0", "--in-memory", "--json"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -69,8 +71,21 @@ impl Server {
             url: text("baseUrl"),
             dynamodb_url: text("dynamodbUrl"),
             app_id: ready["demoApp"]["appId"].as_u64().expect("a number"),
+            binary,
             _program: program,
         }
+    }
+
+    /// Runs an operator's command on the server's store; what it prints for programs.
+    pub fn operate(&self, command: &[&str]) -> Value {
+        let done = Command::new(&self.binary)
+            .args(command)
+            .args(["--json", "--dynamodb-endpoint", &self.dynamodb_url])
+            .stdin(Stdio::null())
+            .output()
+            .expect("the command can be started");
+        assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).expect("one JSON value")
     }
 }
 

@@ -35,11 +35,7 @@ const NEW_PASSWORD: &str = "staple battery horse";
 
 #[tokio::test]
 async fn the_browser_sdk_works_unchanged() {
-    let Some(script) = installed() else {
-        webdriver::skip("the browser SDK: it is not installed (tests/install-sdk.sh)", REQUIRED);
-        return;
-    };
-    let Some(driver) = Driver::start(REQUIRED) else { return };
+    let Some((script, driver)) = installed() else { return };
     let server = Server::start();
     let site = Site::start(page(&server), script);
     let mut sdk = Sdk::open(&driver, server, &site).await;
@@ -61,6 +57,35 @@ async fn the_browser_sdk_works_unchanged() {
     let document = document(&methods, &sdk.called);
     println!("{document}");
     documents::check("sdk.md", &document);
+}
+
+#[tokio::test]
+async fn a_new_app_answers_the_pages_that_it_lists() {
+    let Some((script, driver)) = installed() else { return };
+    let mut server = Server::start();
+    let created = server.operate(&["app", "create", "--name", "Shop"]);
+    server.app_id = created["appId"].as_u64().expect("a number");
+    let site = Site::start(page(&server), script);
+    let mut sdk = Sdk::open(&driver, server, &site).await;
+
+    // No page is listed: the browser keeps the answer from the page.
+    let script = "return oauthapp.accountSignIn('alice', 'x').then(() => null, (request) => request.status)";
+    assert_eq!(sdk.browser.run(script, json!([])).await, 0);
+
+    let origins = format!("corsOrigins={}", site.url.trim_end_matches('/'));
+    sdk.server.operate(&["app", "set", "--app", &sdk.server.app_id.to_string(), &origins]);
+    assert_eq!(sdk.call("ready", json!([])).await["info"]["name"], "Shop");
+    sdk.data("accountSignUp", json!([{"userName": "alice", "pwd": PASSWORD}])).await;
+    let token = sdk.data("accountSignIn", json!(["alice", PASSWORD])).await;
+    let user = sdk.call("accesstokenSignIn", json!([token["access_token"], token["expires_in"]])).await;
+    assert_eq!(user["userName"], "alice");
+
+    // A fingerprint is no proof, and the SDK has no place for the secret that comes with a code.
+    sdk.refused("unionIDSignIn", json!(["o-1", "web"]), "app_secret_required").await;
+    let script = "return oauthapp.signInWithWebIdentity().then(() => null, (refusal) => refusal)";
+    assert_eq!(sdk.browser.run(script, json!([])).await, "需要应用密钥");
+    let key = sdk.data("__minipPreSignIn", json!([])).await;
+    sdk.refused("minipSignInResult", json!([key]), "qr_expired").await;
 }
 
 /// A stranger becomes a user of the app by its browser alone, and is the same one at the next visit.
@@ -325,10 +350,14 @@ fn key_of(row: &HashMap<String, AttributeValue>) -> Option<&str> {
     row.get("pk")?.as_s().ok().map(String::as_str)
 }
 
-/// The SDK's script, as the package has it.
-fn installed() -> Option<String> {
+/// The SDK's script, as the package has it, and what starts browsers, if both are there.
+fn installed() -> Option<(String, Driver)> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../sdk/node_modules/oauthapp");
-    std::fs::read_to_string(folder.join("oauthapp.min.js")).ok()
+    let Ok(script) = std::fs::read_to_string(folder.join("oauthapp.min.js")) else {
+        webdriver::skip("the browser SDK: it is not installed (tests/install-sdk.sh)", REQUIRED);
+        return None;
+    };
+    Some((script, Driver::start(REQUIRED)?))
 }
 
 /// A page that loads the SDK.
@@ -468,6 +497,11 @@ fn document(methods: &[String], called: &BTreeMap<String, Vec<String>>) -> Strin
         (after a password reset, say), `Profile` answers 401, and the promises of `accesstokenSignIn` and `allReady` \
         are never settled. A page that must not hang looks for that (`$(document).ajaxError`), removes the cookie \
         `_oauthapp_access_token` and loads anew.\n\n\
+        **New apps.** An app with the preset `strict` takes no union id from a browser (`app_secret_required`): \
+        `signInWithWebIdentity` rejects, and `allReady`, which signs strangers in by their browser's fingerprint, is \
+        never settled. Nor does it give a QR code's result to who lacks the `pollSecret`, which the SDK does not keep. \
+        There a page calls `ready` and signs people in by account, phone or e-mail; or the operator relaxes \
+        `unionIdProof` and `qrProof`, knowing what they are for.\n\n\
         The package's other two files are not loaded: `oauthapp.alipay.min.js` repeats the methods for Alipay, \
         `oauthapp.dingtalk.min.js` calls methods that the package no longer has.\n\n"
         .to_owned();
