@@ -499,7 +499,7 @@ fn document(methods: &[String], called: &BTreeMap<String, Vec<String>>) -> Strin
         `_oauthapp_access_token` and loads anew.\n\n\
         **New apps.** An app with the preset `strict` takes no union id from a browser (`app_secret_required`): \
         `signInWithWebIdentity` rejects, and `allReady`, which signs strangers in by their browser's fingerprint, is \
-        never settled. Nor does it give a QR code's result to who lacks the `pollSecret`, which the SDK does not keep. \
+        never settled. Nor does such an app tell a QR code's result without the `pollSecret`, which the SDK does not keep. \
         There a page calls `ready` and signs people in by account, phone or e-mail; or the operator relaxes \
         `unionIdProof` and `qrProof`, knowing what they are for.\n\n\
         The package's other two files are not loaded: `oauthapp.alipay.min.js` repeats the methods for Alipay, \
