@@ -7,10 +7,12 @@
 pub mod authenticator;
 pub mod bulk;
 pub mod client;
+pub mod documents;
 pub mod engine;
 pub mod inputs;
 pub mod ledger;
 pub mod rights;
+pub mod webdriver;
 pub mod world;
 
 pub use authenticator::Authenticator;

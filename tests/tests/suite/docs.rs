@@ -1,19 +1,7 @@
 //! Documents that are made from the code say what the code says. `UPDATE_DOCS=1` writes them anew.
 
-use std::path::Path;
-
 use shared::{error::ErrorCode, settings::Language};
-
-/// Compares a document with what it should be, or writes it.
-#[expect(clippy::disallowed_methods, reason = "whether to write is for whoever runs the test to say")]
-fn check(file: &str, expected: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(file);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, expected).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == expected, "docs/{file} is out of date: run the test with UPDATE_DOCS=1");
-}
+use tests::documents::check;
 
 #[test]
 fn the_list_of_errors_is_the_codes() {
