@@ -185,7 +185,7 @@ fn only_what_sends_codes_may_send_them_and_only_sign_ups_may_welcome() -> Result
         let binary = function.binary.as_str();
         assert_eq!(may("sms-voice:SendTextMessage"), binary == "codes", "{binary}");
         assert_eq!(function.environment.contains_key("SMS_PARAMETER"), binary == "codes", "{binary}");
-        assert_eq!(may("ses:SendEmail"), ["accounts", "codes"].contains(&binary), "{binary}");
+        assert_eq!(may("ses:SendEmail"), ["accounts", "codes", "qr-sign-in"].contains(&binary), "{binary}");
         assert_eq!(function.environment.contains_key("MAIL_PARAMETER"), may("ses:SendEmail"), "{binary}");
     }
     Ok(())
