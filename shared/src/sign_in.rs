@@ -18,18 +18,6 @@ use crate::{
     user::{User, UserId},
 };
 
-/// The user with this name and this password. Unknown name, wrong password, no password and disabled user are one
-/// and the same refusal, after the same work.
-pub async fn by_password(
-    env: &Env,
-    ctx: &Ctx,
-    app: &AppRecord,
-    name: &UserName,
-    password: &Password,
-) -> Result<User, ApiError> {
-    by_login(env, ctx, app, Login::UserName(name), password).await
-}
-
 /// What a user is known by who signs in with a password.
 #[derive(Clone, Copy, Debug)]
 pub enum Login<'a> {
@@ -54,8 +42,9 @@ impl Login<'_> {
     }
 }
 
-/// The same as [`by_password`] for every name that a user is known by.
-pub async fn by_login(
+/// The user with this name and this password. Unknown name, wrong password, no password and disabled user are one
+/// and the same refusal, after the same work.
+pub async fn by_password(
     env: &Env,
     ctx: &Ctx,
     app: &AppRecord,
@@ -127,15 +116,9 @@ impl Admitted {
         Self(user.into_user())
     }
 
-    /// Somebody who was admitted when the code was granted that is now exchanged.
-    pub const fn code_holder(user: User) -> Self {
-        Self(user)
-    }
-
-    /// Somebody who was admitted in an earlier request, on another device: a phone that confirmed a QR code passed
-    /// [`admit`] before the confirmation was stored, and the page that collects it has no factor to show. Only for a
-    /// user who was read again and found live under the same token version.
-    pub const fn confirmed_before(user: User) -> Self {
+    /// Somebody who was admitted when the ticket was made that came with the request: an authorization code, a
+    /// confirmed QR code. Only for a user who was read again and found live under the ticket's token version.
+    pub const fn by_ticket(user: User) -> Self {
         Self(user)
     }
 

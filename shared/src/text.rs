@@ -158,6 +158,16 @@ impl ExternalId {
     }
 }
 
+/// The `scheme` of QR and OAuth sign-ins. `app` is the only one there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scheme;
+
+impl Field for Scheme {
+    fn read(value: Json) -> Result<Self, Refusal> {
+        if value == Json::Text("app".to_owned()) { Ok(Self) } else { Err("must be app") }
+    }
+}
+
 /// The address of a picture, kept as sent and never fetched. Addresses that a browser would execute are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar(String);
@@ -221,6 +231,11 @@ impl Remark {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         Alphabet::Display.check(text)?;
         Ok(Self(text.chars().take(Self::MAX_CHARS).collect()))
+    }
+
+    /// What is kept of the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// What is kept of the text.

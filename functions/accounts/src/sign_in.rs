@@ -7,7 +7,7 @@ use shared::{
     http::{Access, App, Body, Command, Ctx, Fields, Json, Reply, Route},
     jwt::{GrantType, TokenResponse},
     secret::Password,
-    sign_in::{self, SecondFactor},
+    sign_in::{self, Login, SecondFactor},
     text::UserName,
 };
 
@@ -19,7 +19,8 @@ pub(crate) async fn handle(
     State(env): State<Env>,
     Body(command): Body<SignIn>,
 ) -> Result<Reply<TokenResponse>, ApiError> {
-    let user = sign_in::by_password(&env, &ctx, &app, &command.user_name, &command.password).await?;
+    let login = Login::UserName(&command.user_name);
+    let user = sign_in::by_password(&env, &ctx, &app, login, &command.password).await?;
     let admitted = sign_in::admit(&env, &ctx, &app, user, &command.second_factor).await?;
     sign_in::token(&env, &ctx, &app, &admitted, GrantType::Account).map(Reply::ok)
 }

@@ -11,10 +11,9 @@ use shared::{
     settings::CodeExchange,
     sign_in::{self, Admitted},
     storage::{AppStore, CodeState, Exchanged, Grant, Spent, UsedCode},
+    text::Scheme,
     user::User,
 };
-
-use crate::scheme::Scheme;
 
 pub(crate) const ROUTE: Route = Route::post("/api/OAuth/{appId}/Authorize", Access::Anonymous);
 
@@ -54,7 +53,7 @@ pub(crate) async fn handle(
     let user = user.filter(is_live).ok_or(ErrorCode::InvalidGrant)?;
     match store.exchange(&code, &grant, ctx.now).await? {
         Exchanged::Done(consent) => {
-            let admitted = Admitted::code_holder(user);
+            let admitted = Admitted::by_ticket(user);
             sign_in::oauth_token(&env, &ctx, &app, &admitted, &grant, consent).map(Reply::ok)
         }
         Exchanged::Used(earlier) => Err(replayed(&store, &earlier).await),
@@ -97,7 +96,7 @@ pub(crate) struct InQuery {
 impl Command for InQuery {
     fn read(query: Json) -> Result<Self, ApiError> {
         let mut fields = Fields::of(query)?;
-        let Scheme = Scheme::read_from(&mut fields)?;
+        fields.optional::<Scheme>("scheme")?;
         Ok(Self { code: fields.optional("code")? })
     }
 }

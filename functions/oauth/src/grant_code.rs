@@ -128,7 +128,7 @@ impl Claim {
                 return store.find_user(id).await?.filter(User::is_active).ok_or(ErrorCode::UserNotFound.into());
             }
         };
-        sign_in::by_login(env, ctx, app, login, password).await
+        sign_in::by_password(env, ctx, app, login, password).await
     }
 }
 

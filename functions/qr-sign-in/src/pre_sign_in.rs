@@ -4,11 +4,12 @@ use axum::extract::State;
 use shared::{
     env::Env,
     error::ApiError,
-    http::{Access, App, Body, Command, Ctx, Field, Fields, Json, Refusal, Reply, Route},
+    http::{Access, App, Body, Command, Ctx, Fields, Json, Reply, Route},
     secret::QrSecret,
     settings::Proof,
     sign_in_key::SignInKey,
     storage::{IpBudget, IpCharge, NewQrSignIn, OpenedSignIn},
+    text::{Remark, Scheme, Scopes},
 };
 
 pub(crate) const ROUTE: Route = Route::post("/api/AppUsers/{appId}/QRCodePreSignIn", Access::Anonymous);
@@ -34,8 +35,8 @@ pub(crate) async fn handle(
         Proof::None => None,
     };
     let new = NewQrSignIn {
-        scopes: &command.scopes.0,
-        remark: command.remark.as_ref().map(|remark| remark.0.as_str()),
+        scopes: command.scopes.as_ref().map_or("openid", Scopes::as_str),
+        remark: command.remark.as_ref().map(Remark::as_str),
         poll_secret: poll_secret.as_ref(),
     };
     let store = env.store.app(app.app_id);
@@ -57,55 +58,15 @@ pub(crate) async fn handle(
 
 #[derive(Debug)]
 pub(crate) struct QrCodePreSignIn {
-    scopes: Scopes,
+    scopes: Option<Scopes>,
     remark: Option<Remark>,
 }
 
 impl Command for QrCodePreSignIn {
     fn read(body: Json) -> Result<Self, ApiError> {
         let mut fields = Fields::of(body)?;
-        let scopes = fields.optional("scopes")?.unwrap_or_else(|| Scopes("openid".to_owned()));
-        let remark = fields.optional("remark")?;
         fields.optional::<Scheme>("scheme")?;
-        Ok(Self { scopes, remark })
-    }
-}
-
-/// What the page asks for: a free vocabulary, shown to whoever scans.
-#[derive(Debug, PartialEq)]
-struct Scopes(String);
-
-impl Field for Scopes {
-    fn read(value: Json) -> Result<Self, Refusal> {
-        let text = String::read(value)?;
-        if text.chars().count() > 200 {
-            return Err("must not be longer than 200 characters");
-        }
-        without_control_characters(text).map(Self)
-    }
-}
-
-/// What the page says of itself, for example its user agent: shown to whoever scans, and cut rather than refused.
-#[derive(Debug, PartialEq)]
-struct Remark(String);
-
-impl Field for Remark {
-    fn read(value: Json) -> Result<Self, Refusal> {
-        let text = without_control_characters(String::read(value)?)?;
-        Ok(Self(text.chars().take(512).collect()))
-    }
-}
-
-fn without_control_characters(text: String) -> Result<String, Refusal> {
-    if text.chars().any(char::is_control) { Err("must not contain control characters") } else { Ok(text) }
-}
-
-/// The one kind of client there is.
-struct Scheme;
-
-impl Field for Scheme {
-    fn read(value: Json) -> Result<Self, Refusal> {
-        if String::read(value)? == "app" { Ok(Self) } else { Err("must be app") }
+        Ok(Self { scopes: fields.optional("scopes")?, remark: fields.optional("remark")? })
     }
 }
 
@@ -121,7 +82,7 @@ mod tests {
     fn everything_has_a_default() {
         for body in ["{}", r#"{"scopes":"","remark":null,"scheme":""}"#, r#"{"scheme":"app"}"#] {
             let command = read(body).unwrap();
-            assert_eq!((command.scopes, command.remark), (Scopes("openid".to_owned()), None), "{body}");
+            assert_eq!((command.scopes, command.remark), (None, None), "{body}");
         }
     }
 
@@ -130,7 +91,7 @@ mod tests {
     fn long_scopes_are_refused_and_long_remarks_cut() {
         assert!(read(&format!(r#"{{"scopes":"{}"}}"#, "爱".repeat(200))).is_ok());
         assert!(read(&format!(r#"{{"scopes":"{}"}}"#, "a".repeat(201))).is_err());
-        let remark = |text: &str| read(&format!(r#"{{"remark":"{text}"}}"#)).unwrap().remark.unwrap().0;
+        let remark = |text: &str| read(&format!(r#"{{"remark":"{text}"}}"#)).unwrap().remark.unwrap().into_string();
         assert_eq!(remark(&"爱".repeat(2_000)), "爱".repeat(512));
         assert_eq!(remark("<b>\u{202e}</b>"), "<b>\u{202e}</b>", "whoever shows it escapes it");
     }
