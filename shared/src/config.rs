@@ -51,7 +51,8 @@ use crate::{
 pub const SETTINGS_MAX_AGE: Duration = Duration::from_secs(30);
 
 const PUBLIC_URL: &str = "PUBLIC_URL";
-const SIGNING_KEYS: &str = "SIGNING_KEYS";
+/// The variable of the keys that sign tokens.
+pub const SIGNING_KEYS: &str = "SIGNING_KEYS";
 const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
 const HASH_KEY: &str = "HASH_KEY";
 /// The variable of the key that guards second factors.

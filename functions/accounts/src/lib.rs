@@ -10,11 +10,15 @@ mod sign_up;
 mod union_id_sign_in;
 mod union_id_sign_up;
 
-use shared::{config::TOTP_KEY, http::Routes};
+use shared::{
+    config::{SIGNING_KEYS, TOTP_KEY},
+    http::Routes,
+};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(SIGNING_KEYS)
         .needs(TOTP_KEY)
         .add(sign_up::ROUTE, sign_up::handle)
         .add(sign_in::ROUTE, sign_in::handle)

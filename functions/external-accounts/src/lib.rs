@@ -6,11 +6,15 @@ mod sign_in;
 mod unbind;
 mod update;
 
-use shared::{config::TOTP_KEY, http::Routes};
+use shared::{
+    config::{SIGNING_KEYS, TOTP_KEY},
+    http::Routes,
+};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(SIGNING_KEYS)
         .needs(TOTP_KEY)
         .add(bind::ROUTE, bind::handle)
         .add(list::ROUTE, list::handle)

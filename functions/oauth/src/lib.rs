@@ -6,11 +6,15 @@ mod grant_code;
 mod list_consents;
 mod scheme;
 
-use shared::{config::TOTP_KEY, http::Routes};
+use shared::{
+    config::{SIGNING_KEYS, TOTP_KEY},
+    http::Routes,
+};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(SIGNING_KEYS)
         .needs(TOTP_KEY)
         .add(grant_code::ROUTE, grant_code::handle)
         .add(authorize::ROUTE, authorize::handle)

@@ -15,11 +15,15 @@ mod scan;
 mod sign_in;
 mod sign_up;
 
-use shared::{config::TOTP_KEY, http::Routes};
+use shared::{
+    config::{SIGNING_KEYS, TOTP_KEY},
+    http::Routes,
+};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .needs(SIGNING_KEYS)
         .needs(TOTP_KEY)
         .add(pre_sign_in::ROUTE, pre_sign_in::handle)
         .add(scan::ROUTE, scan::handle)
