@@ -40,7 +40,7 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Credit and deduct points
+    /// Credit and deduct points, switch off second factors
     User(OperatorArgs<user::UserCommand>),
     /// Issue, list and revoke the keys of vendors' back offices
     Bitkey(OperatorArgs<bitkey::BitkeyCommand>),
