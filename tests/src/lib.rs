@@ -6,15 +6,18 @@
 
 pub mod authenticator;
 pub mod bulk;
+pub mod cases;
 pub mod client;
 pub mod documents;
 pub mod engine;
 pub mod inputs;
 pub mod ledger;
+pub mod records;
 pub mod rights;
 pub mod webdriver;
 pub mod world;
 
 pub use authenticator::Authenticator;
+pub use cases::Tally;
 pub use client::{Answer, Client};
 pub use world::{AppHandle, World};

@@ -3,14 +3,13 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write as _,
     path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
 use serde_json::Value;
 
-use crate::world::groups;
+use crate::{records, world::groups};
 
 tokio::task_local! {
     /// The group whose endpoint serves the request at hand.
@@ -35,7 +34,7 @@ pub(crate) fn record(operation: &str, input: &Value) {
         let suffix = table.rsplit('-').next().unwrap_or_default();
         let line = format!("{group} {action} {suffix}\n");
         if KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
-            append(&line);
+            records::append(&folder(), &line);
         }
     }
 }
@@ -63,17 +62,5 @@ fn actions(operation: &str, input: &Value) -> Vec<(String, String)> {
 
 /// Where the records are: beside the built tests.
 pub fn folder() -> PathBuf {
-    let tests = std::env::current_exe().unwrap_or_default();
-    tests.parent().and_then(std::path::Path::parent).unwrap_or(&tests).join("recorded-rights")
-}
-
-fn append(line: &str) {
-    let folder = folder();
-    let written = std::fs::create_dir_all(&folder).and_then(|()| {
-        let path = folder.join(std::process::id().to_string());
-        std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(line.as_bytes())
-    });
-    if let Err(error) = written {
-        eprintln!("the rights that were used are not recorded: {error}");
-    }
+    records::folder("recorded-rights")
 }

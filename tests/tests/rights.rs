@@ -13,9 +13,7 @@ fn every_right_is_used_and_every_use_is_a_right() {
         println!("SKIPPED: TESSERA_RIGHTS does not say that the suite has just run");
         return;
     }
-    let files = std::fs::read_dir(tests::rights::folder()).into_iter().flatten().flatten();
-    let lines: Vec<_> = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
-    let used: BTreeSet<_> = lines.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+    let used: BTreeSet<_> = tests::records::lines(&tests::rights::folder()).into_iter().collect();
     assert!(!used.is_empty(), "the suite recorded nothing");
     let template = Template::bundled().expect("the template can be read");
     let mut granted = BTreeSet::new();

@@ -19,6 +19,7 @@ mod profile;
 mod qr;
 mod qr_model;
 mod races;
+mod security;
 mod template;
 mod tokens;
 mod two_factor;

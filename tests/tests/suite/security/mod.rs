@@ -1,0 +1,1 @@
+//! The catalogue of attacks (`tests/catalogue.txt`), one file per group, where a case belongs to no one subject.
