@@ -17,6 +17,8 @@
 //! | `QR_CODES_PER_IP_PER_MINUTE` | QR sign-ins that one address may begin; default 30 |
 //! | `EXEMPT_LOOPBACK` | `true`: limits per address do not count this computer's own; for the local server only |
 //! | `WECHAT_URL` | another WeChat than `https://api.weixin.qq.com` |
+//! | `METRICS_NAMESPACE` | where the metrics of [`crate::log::emf`] go; without, there are none |
+//! | `AWS_LAMBDA_LOG_LEVEL` | `INFO` (the default), `WARN` or `ERROR`; finer ones are `INFO`, since what libraries say there may hold secrets |
 //! | `TESSERA_DYNAMODB_ENDPOINT` | another DynamoDB than the region's; empty is none |
 //!
 //! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS`, `HASH_KEY`, `TOTP_KEY`, `MAIL` and `SMS` is usually given by
@@ -32,9 +34,10 @@ use std::{
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::tz::TimeZone;
+use tracing::level_filters::LevelFilter;
 
 use crate::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     codes::SendLimits,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
@@ -228,6 +231,36 @@ fn number(
     let number = text.parse().ok().filter(|number| range.contains(number));
     let problem = || format!("must be a whole number from {} to {}", range.start(), range.end());
     number.map(Some).ok_or_else(|| ConfigError::Invalid { name, problem: problem() })
+}
+
+/// What is written to the log, and how.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// The least level that is written.
+    pub level: LevelFilter,
+    /// The namespace of the metrics, if there are any.
+    pub namespace: Option<String>,
+    /// Where the lines have their time from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl LogConfig {
+    /// Reads variables.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let level = match variable("AWS_LAMBDA_LOG_LEVEL").as_deref() {
+            Some("WARN") => LevelFilter::WARN,
+            Some("ERROR" | "FATAL") => LevelFilter::ERROR,
+            _ => LevelFilter::INFO,
+        };
+        let namespace = variable("METRICS_NAMESPACE").filter(|namespace| !namespace.is_empty());
+        Self { level, namespace, clock: Arc::new(SystemClock) }
+    }
+
+    /// Reads this process's environment.
+    #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
+    pub fn of_environment() -> Self {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
 }
 
 /// What a Lambda function is served with, read from its environment and its parameters. Without one of the `needed`

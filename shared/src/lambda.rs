@@ -1,5 +1,7 @@
 //! The same service behind the Lambda runtime.
 
+use std::process::ExitCode;
+
 use axum::body::Body;
 use http::{Request, Uri};
 use lambda_http::{RequestExt as _, request::RequestContext};
@@ -7,29 +9,34 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::ServiceExt as _;
 
 use crate::{
-    config,
-    http::{ClientAddress, Routes, app},
+    config::{self, LogConfig},
+    http::{ClientAddress, Correlation, Routes, app},
+    log,
 };
-
-pub use lambda_http::Error;
 
 /// Serves the routes until the environment ends. Fails to start, with the reason in the log, when something that the
 /// function needs is missing.
-pub async fn serve(routes: Routes) -> Result<(), Error> {
-    lambda_http::tracing::init_default_subscriber();
+pub async fn serve(routes: Routes) -> ExitCode {
+    log::init(LogConfig::of_environment());
     let env = match config::load(routes.needed()).await {
         Ok(env) => env,
         Err(error) => {
             tracing::error!(%error, "the function cannot start");
-            return Err(error.into());
+            return ExitCode::FAILURE;
         }
     };
     let service = app(routes, env);
-    lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
+    let served = lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
         let service = service.clone();
         async move { service.oneshot(from_gateway(request)).await }
-    }))
-    .await
+    }));
+    match served.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the runtime failed");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Everything but what a path segment may hold as it is.
@@ -38,10 +45,13 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// A gateway's event as the request that the client sent.
 fn from_gateway(request: lambda_http::Request) -> Request<Body> {
     let path = original_path(&request);
-    let source = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref().and_then(|ip| ip.parse().ok()),
-        _ => None,
-    };
+    let mut correlation =
+        Correlation { lambda: request.lambda_context_ref().map(|it| it.request_id.clone()), ..Correlation::default() };
+    let mut source = None;
+    if let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() {
+        source = context.http.source_ip.as_deref().and_then(|ip| ip.parse().ok());
+        correlation.gateway.clone_from(&context.request_id);
+    }
     let (mut head, body) = request.into_parts();
     if let Some(path) = path {
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -49,6 +59,7 @@ fn from_gateway(request: lambda_http::Request) -> Request<Body> {
             head.uri = uri;
         }
     }
+    head.extensions.insert(correlation);
     if let Some(address) = source {
         head.extensions.insert(ClientAddress(address));
     }

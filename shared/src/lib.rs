@@ -21,6 +21,7 @@ pub mod jwt;
 pub mod lambda;
 pub mod licence;
 pub mod limits;
+pub mod log;
 pub mod messages;
 pub mod name_filter;
 pub mod password;

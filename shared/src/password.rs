@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::{entropy::Entropy, secret::Password, settings::Settings};
+use crate::{entropy::Entropy, log::notes, secret::Password, settings::Settings};
 
 /// Kibibytes of memory that a hash fills.
 const MEMORY: u32 = 19_456;
@@ -76,6 +76,7 @@ impl PasswordHasher {
     }
 
     async fn compute(&self, password: &Password, parameters: Parameters, salt: Vec<u8>) -> [u8; HASH_LEN] {
+        notes::password_hash();
         let composed: String = password.expose().nfc().collect();
         let mut memory = Arc::clone(&self.memory).lock_owned().await;
         let work = tokio::task::spawn_blocking(move || {

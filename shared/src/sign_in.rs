@@ -9,6 +9,7 @@ use crate::{
     error::{ApiError, ErrorCode},
     http::{Ctx, Fields},
     jwt::{GrantType, OAuthClaims, TokenRequest, TokenResponse},
+    log::notes,
     password::Verified,
     secret::{Password, VerificationCode},
     sign_up::{Created, give_back},
@@ -56,6 +57,7 @@ pub async fn by_password(
     }
     let store = env.store.app(app.app_id);
     let (user, counted_as) = login.resolve(&store).await?;
+    user.into_iter().for_each(notes::user);
     let account = user.map_or(Account::Unknown(&counted_as), Account::Known);
     let user = match store.attempt_password(account, ctx.now).await? {
         Attempt::Granted(user) => user.map(|user| *user),
@@ -91,6 +93,7 @@ pub async fn by_code(
     };
     let admitted = async {
         let user = store.find_by_contact(address).await?.ok_or(ErrorCode::UserNotFound)?;
+        notes::user(user.id);
         admit(env, ctx, app, user, second).await
     };
     match admitted.await {
@@ -189,6 +192,7 @@ pub fn oauth_token(
     grant: &Grant,
     consent: ConsentId,
 ) -> Result<TokenResponse, ApiError> {
+    notes::user(admitted.user().id);
     let request = TokenRequest {
         app,
         user: admitted.user(),
@@ -207,6 +211,7 @@ pub fn token(
     admitted: &Admitted,
     grant_type: GrantType,
 ) -> Result<TokenResponse, ApiError> {
+    notes::user(admitted.user().id);
     let request = TokenRequest { app, user: admitted.user(), grant_type, days: app.settings.token_days, oauth: None };
     env.tokens.issue(request, ctx.now, env.entropy.as_ref()).map_err(ApiError::internal)
 }

@@ -1,6 +1,6 @@
 //! The Lambda function of the group; see the library.
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), shared::lambda::Error> {
+async fn main() -> std::process::ExitCode {
     shared::lambda::serve(qr_sign_in::routes()).await
 }

@@ -14,6 +14,7 @@ use crate::{
     app::AppRecord,
     env::Env,
     error::{ApiError, ErrorCode},
+    log::notes,
     secret::AppSecret,
     settings::{Proof, Recharge},
     user::User,
@@ -108,6 +109,7 @@ async fn bearer(parts: &Parts, when_gone: ErrorCode) -> Result<Caller, ApiError>
             (user, consent.is_some_and(|consent| consent.allows(grant)))
         }
     };
+    notes::user(token.user);
     let user = user.ok_or(when_gone)?;
     if !user.is_active() || user.token_version != token.version || !is_allowed {
         return Err(ErrorCode::InvalidToken.into());

@@ -14,6 +14,7 @@ use crate::{
     env::Env,
     error::{ApiError, ErrorCode},
     licence::Sn,
+    log::notes,
 };
 
 const BITKEY: &str = "bitkey";
@@ -41,6 +42,7 @@ impl FromRequestParts<Env> for Licensee {
         // An unknown id costs a comparison, too.
         let hash = stored.as_ref().map_or_else(|| "0".repeat(64), |stored| stored.hash.clone());
         let bitkey = stored.filter(|_| key.matches(&hash)).ok_or(ErrorCode::InvalidBitkey)?;
+        notes::bitkey(&bitkey.id);
         let app = store.find_app(bitkey.app_id, scope.now).await?;
         let app = app.filter(|app| app.status == AppStatus::Active).ok_or(ErrorCode::InvalidBitkey)?;
         scope.set_app(Arc::clone(&app));

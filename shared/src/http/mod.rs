@@ -21,6 +21,6 @@ pub use self::{
     licensee::{LicencePath, LicenceWriter, Licensee, RequestId},
     query::Query,
     route::{Access, Method, Route, Routes},
-    scope::ClientAddress,
+    scope::{ClientAddress, Correlation},
     service::{MAX_BODY_BYTES, Service, app, method_not_allowed},
 };

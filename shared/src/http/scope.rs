@@ -26,6 +26,15 @@ impl ClientAddress {
     pub(super) const UNKNOWN: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 }
 
+/// What others call this request: a request extension, for the log.
+#[derive(Clone, Debug, Default)]
+pub struct Correlation {
+    /// The gateway, in its access log.
+    pub gateway: Option<String>,
+    /// The Lambda runtime, in its report of billed time.
+    pub lambda: Option<String>,
+}
+
 /// A request's surroundings.
 pub(super) struct Scope {
     pub(super) env: Env,

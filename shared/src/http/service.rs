@@ -30,6 +30,10 @@ use crate::{
     clock::Stopwatch,
     env::Env,
     error::{ApiError, ErrorCode},
+    log::{
+        RequestLine,
+        notes::{self, Notes},
+    },
 };
 
 /// The longest body that is read.
@@ -72,6 +76,7 @@ impl Inner {
         let method = request.method().clone();
         let origin = request.headers().get(header::ORIGIN).cloned();
         let client = request.extensions().get().copied().unwrap_or(ClientAddress::UNKNOWN);
+        let correlation = request.extensions().get().cloned().unwrap_or_default();
         let (found, params) = match self.routes.find(&method, request.uri().path()) {
             Found::Endpoint(number, params) => (Ok(number), params),
             Found::OtherMethods(methods, params) => (Err(methods), params),
@@ -81,11 +86,17 @@ impl Inner {
         let scope = Arc::new(Scope::new(self.env.clone(), family, params, client));
         let is_preflight = method == http::Method::OPTIONS && family != Family::Sns && scope.has_tenant();
 
+        let mut notes = Notes::of(&scope.request_id);
         let (pattern, mut response) = match found {
             Err(_) if is_preflight => ("preflight", StatusCode::NO_CONTENT.into_response()),
             Err(methods) if methods.is_empty() => ("unknown", ApiError::new(ErrorCode::RouteNotFound).into_response()),
             Err(methods) => ("unknown", method_not_allowed(&methods)),
-            Ok(number) => (self.routes.route(number).path, self.call(number, request, &scope).await),
+            Ok(number) => {
+                let called = notes::taken(notes, self.call(number, request, &scope));
+                let response;
+                (response, notes) = called.await;
+                (self.routes.route(number).path, response)
+            }
         };
         let outcome = response.extensions_mut().remove::<Outcome>();
         if let Some(outcome) = &outcome {
@@ -104,7 +115,22 @@ impl Inner {
         if let Ok(id) = HeaderValue::from_str(&scope.request_id) {
             headers.insert("x-request-id", id);
         }
-        log(&scope, method.as_str(), pattern, response.status(), outcome.as_ref(), stopwatch);
+        let failure = match &outcome {
+            Some(Outcome::Failure(error)) => Some(error.as_ref()),
+            Some(Outcome::Success(_)) | None => None,
+        };
+        let line = RequestLine {
+            correlation: &correlation,
+            method: &method,
+            route: pattern,
+            app: scope.app_id(),
+            ip: (client != ClientAddress::UNKNOWN).then_some(client.0),
+            status: response.status(),
+            failure,
+            took: stopwatch.elapsed(),
+            notes: &notes,
+        };
+        line.write();
         response
     }
 
@@ -176,35 +202,4 @@ fn envelope(response: Response, outcome: &Outcome, scope: &Scope) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Response::from_parts(head, Body::from(body))
-}
-
-/// One line a request. No path, no query, no body: the route's pattern says enough and carries nothing personal.
-fn log(scope: &Scope, method: &str, route: &str, status: StatusCode, outcome: Option<&Outcome>, stopwatch: Stopwatch) {
-    let request_id = scope.request_id.as_str();
-    let app = scope.app_id();
-    let status = status.as_u16();
-    let micros = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let failure = match outcome {
-        Some(Outcome::Failure(error)) => Some(error.as_ref()),
-        Some(Outcome::Success(_)) | None => None,
-    };
-    let reason = failure.map_or("ok", |error| error.code.reason());
-    if let Some(cause) = failure.and_then(|error| error.cause.as_deref()) {
-        let cause = describe(cause);
-        tracing::error!(request_id, method, route, app, status, reason, micros, cause, "request");
-    } else {
-        tracing::info!(request_id, method, route, app, status, reason, micros, "request");
-    }
-}
-
-/// An error and what caused it.
-fn describe(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

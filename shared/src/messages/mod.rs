@@ -31,6 +31,7 @@ use crate::{
     codes::Purpose,
     contact::{Address, Channel, Email},
     entropy::Entropy,
+    log::{mask, notes},
     secret::VerificationCode,
     settings::Language,
     user::User,
@@ -265,9 +266,11 @@ impl Messages {
         let millis = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (id, app) = (message.id.as_str(), message.app.get());
         let (channel, reason) = (message.to.channel().as_str(), message.reason.as_str());
+        let to = mask::text(message.to.emitted());
+        notes::message(outcome.is_ok());
         match outcome {
-            Ok(()) => tracing::info!(id, app, channel, reason, millis, "message delivered"),
-            Err(error) => tracing::error!(id, app, channel, reason, millis, %error, "message not delivered"),
+            Ok(()) => tracing::info!(id, app, to, channel, reason, millis, "message delivered"),
+            Err(error) => tracing::error!(id, app, to, channel, reason, millis, %error, "message not delivered"),
         }
     }
 
