@@ -391,7 +391,8 @@ mod world {
                 Some(table) => table.name_in(STACK),
                 None => template.parameter_default(id).expect("a parameter with a default").to_owned(),
             },
-            other => panic!("{other} has no value outside a deployment"),
+            Setting::Pattern(pattern) => pattern.replace("${AWS::StackName}", STACK),
+            other @ Setting::Attribute { .. } => panic!("{other} has no value outside a deployment"),
         }
     }
 
