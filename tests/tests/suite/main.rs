@@ -12,6 +12,7 @@ mod docs;
 mod external_accounts;
 mod faults;
 mod licences;
+mod log_lines;
 mod oauth;
 mod points;
 mod probe;
