@@ -1,6 +1,6 @@
 //! Somebody who calls the service over HTTP, and what they get back.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use shared::http::{ClientAddress, Service};
 use tower::ServiceExt as _;
 
-use crate::rights;
+use crate::{
+    canary::{Found, Watch},
+    oracle, rights,
+};
 
 /// An answer with its body read.
 #[derive(Clone, Debug)]
@@ -77,14 +80,15 @@ impl Answer {
 #[derive(Clone)]
 pub struct Client {
     service: Service,
+    watch: Arc<Watch>,
     address: IpAddr,
     headers: HeaderMap,
 }
 
 impl Client {
-    /// A client with a common address.
-    pub fn new(service: Service) -> Self {
-        Self { service, address: IpAddr::from([192, 0, 2, 1]), headers: HeaderMap::new() }
+    /// A client with a common address; what it sends and gets is watched.
+    pub fn new(service: Service, watch: Arc<Watch>) -> Self {
+        Self { service, watch, address: IpAddr::from([192, 0, 2, 1]), headers: HeaderMap::new() }
     }
 
     /// The same from another address.
@@ -133,16 +137,24 @@ impl Client {
         if let Some(media_type) = media_type {
             request = request.header(header::CONTENT_TYPE, media_type);
         }
-        let mut request = request.body(Body::from(body)).expect("a request");
+        let mut request = request.body(()).expect("a request");
         request.headers_mut().extend(self.headers.clone());
         request.extensions_mut().insert(ClientAddress(self.address));
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let served = rights::serving(&method, &path, self.service.clone().oneshot(request)).await;
+        let (head, ()) = request.into_parts();
+        let secrets = Found::in_request(&head.headers, head.uri.query(), &body);
+        self.watch.sent(&secrets);
+        let asked = oracle::Asked::new(&head, secrets);
+        let request = Request::from_parts(head, Body::from(body));
+        let served = rights::serving(&asked.method, &asked.path, self.service.clone().oneshot(request));
+        let served = self.watch.serving(served).await;
         let (head, body) = served.unwrap_or_else(|never| match never {}).into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: head.status, headers: head.headers, text, body }
+        let answer = Answer { status: head.status, headers: head.headers, text, body };
+        self.watch.answered(&answer.body);
+        oracle::judge(&asked, &answer);
+        answer
     }
 
     /// Signs somebody up with a user name, and returns the token.

@@ -6,6 +6,7 @@
 
 pub mod authenticator;
 pub mod bulk;
+pub mod canary;
 pub mod cases;
 pub mod client;
 pub mod documents;
@@ -14,6 +15,7 @@ pub mod engine;
 pub mod inputs;
 pub mod journal;
 pub mod ledger;
+pub mod oracle;
 pub mod records;
 pub mod rights;
 pub mod webdriver;

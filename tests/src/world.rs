@@ -22,6 +22,7 @@ use shared::{
 };
 
 use crate::{
+    canary::Watch,
     client::Client,
     engine::Engine,
     inputs::{FixedClock, SeededEntropy},
@@ -69,6 +70,8 @@ pub struct World {
     pub documented: AppHandle,
     /// An app with the settings for everything new.
     pub strict: AppHandle,
+    /// What must not be found anywhere when the test is over.
+    pub watch: Arc<Watch>,
 }
 
 /// The groups of endpoints, by the name of their function's binary.
@@ -129,6 +132,8 @@ impl World {
         let keys = SigningKeySet::generate(&SystemEntropy).expect("a key can be made");
         let ring = KeyRing::signing(&serde_json::to_string(&keys).expect("keys serialise")).expect("keys");
         let issuer = Issuer { url: URL.to_owned(), tenant_id: "1".to_owned(), tenant_name: "id.test".to_owned() };
+        let names = Table::ALL.iter().map(|table| (*table, format!("{stack}-{table:?}"))).collect();
+        let watch = Watch::new(engine.clone(), names, messages.clone());
         let env = Env::new(Parts {
             store,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -144,13 +149,16 @@ impl World {
         });
         let documented = create_app(&env, 2, "Demo", Preset::Documented).await;
         let strict = create_app(&env, 3, "Strict", Preset::Strict).await;
+        for app in [&documented, &strict] {
+            watch.guard(app.secret.expose());
+        }
         engine.take_calls();
-        Self { service: app(routes, env.clone()), env, engine, stack, clock, keys, documented, strict }
+        Self { service: app(routes, env.clone()), env, engine, stack, clock, keys, documented, strict, watch }
     }
 
     /// Somebody who calls the service, from an address of their own.
     pub fn client(&self) -> Client {
-        Client::new(self.service.clone())
+        Client::new(self.service.clone(), Arc::clone(&self.watch))
     }
 
     /// The messages to an address, oldest first.
