@@ -57,7 +57,8 @@ const PUBLIC_URL: &str = "PUBLIC_URL";
 /// The variable of the keys that sign tokens.
 pub const SIGNING_KEYS: &str = "SIGNING_KEYS";
 const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
-const HASH_KEY: &str = "HASH_KEY";
+/// The variable of the key under which counters and codes are kept.
+pub const HASH_KEY: &str = "HASH_KEY";
 /// The variable of the key that guards second factors.
 pub const TOTP_KEY: &str = "TOTP_KEY";
 const QR_CODES_PER_IP_PER_MINUTE: &str = "QR_CODES_PER_IP_PER_MINUTE";
@@ -139,10 +140,6 @@ impl Config {
             Some(key) => STANDARD.decode(key.trim()).map(Some).map_err(|_| invalid(name, "is not base64".to_owned())),
             None => Ok(None),
         };
-        // Whatever keeps counters keeps them under hashes.
-        if variable(Table::Codes.variable()).is_some() {
-            required(HASH_KEY)?;
-        }
         let hash = decoded(HASH_KEY)?
             .map(|key| KeyedHash::new(&key).map_err(|error| invalid(HASH_KEY, error.to_string())))
             .transpose()?;

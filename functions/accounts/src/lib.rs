@@ -11,14 +11,17 @@ mod union_id_sign_in;
 mod union_id_sign_up;
 
 use shared::{
-    config::{SIGNING_KEYS, TOTP_KEY},
+    config::{HASH_KEY, SIGNING_KEYS, TOTP_KEY},
     http::Routes,
+    storage::Table,
 };
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .stores_in([Table::Apps, Table::Users, Table::Codes, Table::Points])
         .needs(SIGNING_KEYS)
+        .needs(HASH_KEY)
         .needs(TOTP_KEY)
         .add(sign_up::ROUTE, sign_up::handle)
         .add(sign_in::ROUTE, sign_in::handle)

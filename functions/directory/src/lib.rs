@@ -4,11 +4,12 @@ mod app_info;
 mod elsewhere;
 mod jwks;
 
-use shared::http::Routes;
+use shared::{http::Routes, storage::Table};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .stores_in([Table::Apps])
         .add(app_info::ROUTE, app_info::handle)
         .add(jwks::ROUTE, jwks::handle)
         .known_elsewhere(elsewhere::ENDPOINTS)

@@ -9,11 +9,13 @@ mod update;
 use shared::{
     config::{SIGNING_KEYS, TOTP_KEY},
     http::Routes,
+    storage::Table,
 };
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .stores_in([Table::Apps, Table::Users, Table::Bindings, Table::Consents])
         .needs(SIGNING_KEYS)
         .needs(TOTP_KEY)
         .add(bind::ROUTE, bind::handle)

@@ -10,11 +10,12 @@ mod unlink;
 mod unlink_batch;
 mod write;
 
-use shared::http::Routes;
+use shared::{http::Routes, storage::Table};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .stores_in([Table::Apps, Table::Users, Table::Codes, Table::Licences])
         .add(list::ROUTE, list::handle)
         .add(link_batch::ROUTE, link_batch::handle)
         .add(unlink_batch::ROUTE, unlink_batch::handle)

@@ -7,14 +7,17 @@ mod list_consents;
 mod scheme;
 
 use shared::{
-    config::{SIGNING_KEYS, TOTP_KEY},
+    config::{HASH_KEY, SIGNING_KEYS, TOTP_KEY},
     http::Routes,
+    storage::Table,
 };
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .stores_in([Table::Apps, Table::Users, Table::Codes, Table::Consents])
         .needs(SIGNING_KEYS)
+        .needs(HASH_KEY)
         .needs(TOTP_KEY)
         .add(grant_code::ROUTE, grant_code::handle)
         .add(authorize::ROUTE, authorize::handle)

@@ -6,11 +6,12 @@ mod two_factor_enrol;
 mod two_factor_switch;
 mod update;
 
-use shared::{config::TOTP_KEY, http::Routes};
+use shared::{config::TOTP_KEY, http::Routes, storage::Table};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .stores_in([Table::Apps, Table::Users, Table::Consents])
         .needs(TOTP_KEY)
         .add(read::ROUTE, read::handle)
         .add(update::ROUTE, update::handle)

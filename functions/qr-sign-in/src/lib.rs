@@ -16,14 +16,17 @@ mod sign_in;
 mod sign_up;
 
 use shared::{
-    config::{SIGNING_KEYS, TOTP_KEY},
+    config::{HASH_KEY, SIGNING_KEYS, TOTP_KEY},
     http::Routes,
+    storage::Table,
 };
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
+        .stores_in([Table::Apps, Table::Users, Table::Codes, Table::Points])
         .needs(SIGNING_KEYS)
+        .needs(HASH_KEY)
         .needs(TOTP_KEY)
         .add(pre_sign_in::ROUTE, pre_sign_in::handle)
         .add(scan::ROUTE, scan::handle)

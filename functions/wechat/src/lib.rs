@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use shared::{
+    config::HASH_KEY,
     env::Env,
     http::{App, Body, Ctx, Routes},
+    storage::Table,
 };
 
 use self::{api::WeChat, wxa_code_get::WxaCodeGet};
@@ -21,7 +23,7 @@ use self::{api::WeChat, wxa_code_get::WxaCodeGet};
 pub fn routes() -> Routes {
     // Lives as long as the instance, so that connections and access tokens serve many requests.
     let wechat = Arc::<WeChat>::default();
-    Routes::new().add(
+    Routes::new().stores_in([Table::Apps, Table::Codes]).needs(HASH_KEY).add(
         wxa_code_get::ROUTE,
         move |ctx: Ctx, app: App, State(env): State<Env>, Body(command): Body<WxaCodeGet>| async move {
             wxa_code_get::handle(&ctx, &app, &env, &wechat, &command).await

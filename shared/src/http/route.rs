@@ -8,7 +8,7 @@ use axum::{handler::Handler, routing::MethodRouter};
 use percent_encoding::percent_decode_str;
 
 use super::envelope::Family;
-use crate::env::Env;
+use crate::{env::Env, storage::Table};
 
 /// The methods that endpoints are reached by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,6 +148,13 @@ impl Routes {
         self
     }
 
+    /// Names the tables without whose names the endpoints are not to be served.
+    #[must_use]
+    pub fn stores_in<const N: usize>(mut self, tables: [Table; N]) -> Self {
+        self.needed.extend(tables.map(Table::variable));
+        self
+    }
+
     /// Names a secret without which the endpoints are not to be served; see [`crate::config`].
     #[must_use]
     pub fn needs(mut self, variable: &'static str) -> Self {
@@ -155,7 +162,7 @@ impl Routes {
         self
     }
 
-    /// The secrets without which the endpoints are not to be served.
+    /// The variables without which the endpoints are not to be served.
     pub fn needed(&self) -> &[&'static str] {
         &self.needed
     }

@@ -13,6 +13,10 @@ pub enum StorageError {
     /// DynamoDB refused the call in a way that only a bug or a wrong deployment explains.
     #[error("the store refused: {0}")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
+    /// The deployment lost a table, or never had it. Found out by the first call that needs it: asking at every start
+    /// would cost each of them a call.
+    #[error("a table of this function does not exist: {0}")]
+    NoSuchTable(#[source] Box<dyn Error + Send + Sync>),
     /// An item does not hold what it should.
     #[error("an item cannot be read: {0}")]
     Corrupt(String),
@@ -52,7 +56,11 @@ impl StorageError {
             }
             _ => false,
         };
+        let is_missing = error.code() == Some("ResourceNotFoundException");
         let source = Box::new(error);
+        if is_missing {
+            return Self::NoSuchTable(source);
+        }
         if transient { Self::Unavailable(source) } else { Self::Refused(source) }
     }
 }

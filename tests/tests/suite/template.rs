@@ -31,6 +31,18 @@ fn the_gateway_has_exactly_the_routes_of_the_code_in_every_spelling() {
 }
 
 #[test]
+fn a_function_is_told_of_the_tables_that_it_does_not_start_without() {
+    let template = Template::bundled().unwrap();
+    for (binary, routes) in groups() {
+        let function = template.functions().iter().find(|function| function.binary == binary).unwrap();
+        let is_table = |name: &&str| Table::ALL.iter().any(|table| table.variable() == *name);
+        let told: BTreeSet<_> = function.environment.keys().map(String::as_str).filter(is_table).collect();
+        let needed: BTreeSet<_> = routes.needed().iter().copied().filter(is_table).collect();
+        assert_eq!(told, needed, "{binary}");
+    }
+}
+
+#[test]
 fn the_template_has_the_tables_of_the_schema() {
     let template = Template::bundled().unwrap();
     let declared: BTreeSet<_> =

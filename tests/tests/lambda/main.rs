@@ -1,0 +1,21 @@
+//! The built bootstraps, run as Lambda runs them: started by the runtime interface emulator, called with the events of
+//! an HTTP API, storing in an embedded engine behind the DynamoDB API.
+//!
+//! `cargo test` builds no bootstraps, so these tests are told where they are, and are skipped aloud otherwise:
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TESSERA_LAMBDA_DIR` | folder with `<function>/bootstrap`, built for this machine |
+//! | `TESSERA_RIE` | the emulator; the package `aws-sam-cli` brings it |
+//! | `TESSERA_LAMBDA_REQUIRED` | with `CI`: being skipped is a failure |
+
+mod emulator;
+mod event;
+mod gateway;
+mod journeys;
+mod starts;
+mod twice;
+mod world;
+
+/// The password in the events; it must never show up in a log.
+const PASSWORD: &str = "correct horse battery";
