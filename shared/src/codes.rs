@@ -94,14 +94,9 @@ impl VerificationCode {
     }
 }
 
-/// How often a message may be sent: so many within so many seconds, several of them at once.
+/// How often a message may be sent to one address of an app, over all purposes: several rates at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendLimits {
-    /// Per address of an app, over all purposes.
-    pub per_address: Vec<Rate>,
-    /// Per client address and hour, over all apps.
-    pub per_ip_per_hour: u64,
-}
+pub struct SendLimits(pub Vec<Rate>);
 
 /// So many within so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,21 +109,21 @@ pub struct Rate {
 
 impl SendLimits {
     /// Reads rates such as `1/60 5/3600 10/86400`.
-    pub fn parse_rates(text: &str) -> Option<Vec<Rate>> {
+    pub fn parse(text: &str) -> Option<Self> {
         let rate = |text: &str| {
             let (most, within) = text.split_once('/')?;
             let rate = Rate { most: most.parse().ok()?, within: within.parse().ok()? };
             ((1..=100).contains(&rate.most) && (1..=86_400).contains(&rate.within)).then_some(rate)
         };
         let rates: Vec<_> = text.split_whitespace().map(rate).collect::<Option<_>>()?;
-        (!rates.is_empty()).then_some(rates)
+        (!rates.is_empty()).then_some(Self(rates))
     }
 }
 
 impl Default for SendLimits {
     fn default() -> Self {
         let rate = |most, within| Rate { most, within };
-        Self { per_address: vec![rate(1, 60), rate(5, 3_600), rate(10, 86_400)], per_ip_per_hour: 20 }
+        Self(vec![rate(1, 60), rate(5, 3_600), rate(10, 86_400)])
     }
 }
 
@@ -275,7 +270,7 @@ mod tests {
 
     #[test]
     fn ot_04_and_ot_05_sends_are_limited_by_minute_hour_and_day() {
-        let limits = SendLimits::default().per_address;
+        let SendLimits(limits) = SendLimits::default();
         let mut record = AddressRecord::default();
         let mut send = |seconds| record.send(Purpose::SignUp, String::new(), &limits, at(seconds));
         assert_eq!(send(0), Ok(()));
@@ -380,9 +375,9 @@ mod tests {
 
     #[test]
     fn rates_are_read() {
-        assert_eq!(SendLimits::parse_rates("1/60 5/3600 10/86400").unwrap(), SendLimits::default().per_address);
+        assert_eq!(SendLimits::parse("1/60 5/3600 10/86400").unwrap(), SendLimits::default());
         for bad in ["", "1", "0/60", "1/0", "-1/60", "1/86401", "101/60", "a/b"] {
-            assert_eq!(SendLimits::parse_rates(bad), None, "{bad}");
+            assert_eq!(SendLimits::parse(bad), None, "{bad}");
         }
     }
 }

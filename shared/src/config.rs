@@ -12,6 +12,8 @@
 //! | `DELIVERY_MILLISECONDS` | how long a carrier may take, default 2000 |
 //! | `SEND_LIMITS` | codes per address of an app, default `1/60 5/3600 10/86400` (so many within so many seconds) |
 //! | `SENDS_PER_IP_PER_HOUR` | codes per client address, default 20 |
+//! | `PASSWORD_FAILURES_PER_IP_PER_HOUR` | wrong passwords per client address, default 100 |
+//! | `CODE_FAILURES_PER_IP_PER_HOUR` | unknown authorization codes per client address, default 100 |
 //! | `TIME_ZONE` | IANA name, default `Asia/Shanghai` |
 //! | `TENANT_ID`, `TENANT_NAME` | claims of that name; default `1` and the public URL's host |
 //! | `QR_CODES_PER_IP_PER_MINUTE` | QR sign-ins that one address may begin; default 30 |
@@ -61,7 +63,6 @@ const VERIFICATION_KEYS: &str = "VERIFICATION_KEYS";
 pub const HASH_KEY: &str = "HASH_KEY";
 /// The variable of the key that guards second factors.
 pub const TOTP_KEY: &str = "TOTP_KEY";
-const QR_CODES_PER_IP_PER_MINUTE: &str = "QR_CODES_PER_IP_PER_MINUTE";
 /// Where WeChat answers everybody.
 const WECHAT_URL: &str = "https://api.weixin.qq.com";
 const MAIL: &str = "MAIL";
@@ -146,12 +147,6 @@ impl Config {
         let totp = decoded(TOTP_KEY)?
             .map(|key| TotpKey::new(&key).map_err(|error| invalid(TOTP_KEY, error.to_string())))
             .transpose()?;
-        let mut limits =
-            Limits { exempt_loopback: variable("EXEMPT_LOOPBACK").as_deref() == Some("true"), ..Limits::default() };
-        if let Some(number) = variable(QR_CODES_PER_IP_PER_MINUTE) {
-            limits.qr_codes_per_ip_per_minute =
-                number.parse().map_err(|_| invalid(QR_CODES_PER_IP_PER_MINUTE, "is not a number".to_owned()))?;
-        }
         let zone = variable("TIME_ZONE").unwrap_or_else(|| "Asia/Shanghai".to_owned());
         Ok(Self {
             tables: TableNames::from_lookup(|table| variable(table.variable())),
@@ -166,7 +161,7 @@ impl Config {
             messages: messages(variable, aws)?,
             send_limits: send_limits(variable)?,
             time_zone: TimeZone::get(&zone).map_err(|error| invalid("TIME_ZONE", error.to_string()))?,
-            limits,
+            limits: limits(variable)?,
             wechat_url: variable("WECHAT_URL").unwrap_or_else(|| WECHAT_URL.to_owned()),
         })
     }
@@ -206,15 +201,27 @@ fn messages(variable: impl Fn(&str) -> Option<String>, aws: Option<&SdkConfig>) 
 }
 
 fn send_limits(variable: impl Fn(&str) -> Option<String>) -> Result<SendLimits, ConfigError> {
-    let mut limits = SendLimits::default();
-    if let Some(rates) = variable("SEND_LIMITS") {
-        limits.per_address = SendLimits::parse_rates(&rates).ok_or_else(|| ConfigError::Invalid {
-            name: "SEND_LIMITS",
-            problem: "must be like 1/60 5/3600 10/86400".to_owned(),
-        })?;
-    }
-    if let Some(per_hour) = number(&variable, "SENDS_PER_IP_PER_HOUR", 1..=1_000_000)? {
-        limits.per_ip_per_hour = per_hour;
+    let Some(rates) = variable("SEND_LIMITS") else { return Ok(SendLimits::default()) };
+    SendLimits::parse(&rates).ok_or_else(|| ConfigError::Invalid {
+        name: "SEND_LIMITS",
+        problem: "must be like 1/60 5/3600 10/86400".to_owned(),
+    })
+}
+
+/// The limits per client address: each has a variable of its own.
+fn limits(variable: impl Fn(&str) -> Option<String>) -> Result<Limits, ConfigError> {
+    let mut limits =
+        Limits { exempt_loopback: variable("EXEMPT_LOOPBACK").as_deref() == Some("true"), ..Limits::default() };
+    let counts = [
+        ("QR_CODES_PER_IP_PER_MINUTE", &mut limits.qr_codes_per_ip_per_minute),
+        ("SENDS_PER_IP_PER_HOUR", &mut limits.sends_per_ip_per_hour),
+        ("PASSWORD_FAILURES_PER_IP_PER_HOUR", &mut limits.password_failures_per_ip_per_hour),
+        ("CODE_FAILURES_PER_IP_PER_HOUR", &mut limits.code_failures_per_ip_per_hour),
+    ];
+    for (name, limit) in counts {
+        if let Some(number) = number(&variable, name, 1..=1_000_000)? {
+            *limit = number;
+        }
     }
     Ok(limits)
 }

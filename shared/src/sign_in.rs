@@ -9,14 +9,15 @@ use crate::{
     error::{ApiError, ErrorCode},
     http::{Ctx, Fields},
     jwt::{GrantType, OAuthClaims, TokenRequest, TokenResponse},
+    limits::charge_failure,
     log::notes,
     password::Verified,
     secret::{Password, VerificationCode},
     sign_up::{Created, give_back},
-    storage::{Account, AppStore, Attempt, Consumed, Grant, Tried},
+    storage::{Account, Attempt, Consumed, Grant, LoginKey, Tried, Within},
     text::UserName,
     two_factor::{self, Code},
-    user::{User, UserId},
+    user::User,
 };
 
 /// What a user is known by who signs in with a password.
@@ -29,17 +30,13 @@ pub enum Login<'a> {
 }
 
 impl Login<'_> {
-    /// Who is meant, and what failures are counted under when it is nobody: a user has one budget, whichever way they
-    /// are named.
-    async fn resolve(self, store: &AppStore<'_>) -> Result<(Option<UserId>, String), ApiError> {
-        Ok(match self {
-            Self::UserName(name) => {
-                let canonical = name.canonical();
-                (store.find_user_name(&canonical).await?, canonical)
-            }
+    /// What failures are counted under when it names nobody: a user has one budget, whichever way they are named.
+    fn counted_as(self) -> String {
+        match self {
+            Self::UserName(name) => name.canonical(),
             // No user name contains a line break.
-            Self::Contact(address) => (store.find_contact(address).await?, format!("contact\n{}", address.canonical())),
-        })
+            Self::Contact(address) => format!("contact\n{}", address.canonical()),
+        }
     }
 }
 
@@ -56,9 +53,20 @@ pub async fn by_password(
         return Err(ErrorCode::InvalidCredentials.into());
     }
     let store = env.store.app(app.app_id);
-    let (user, counted_as) = login.resolve(&store).await?;
-    user.into_iter().for_each(notes::user);
-    let account = user.map_or(Account::Unknown(&counted_as), Account::Known);
+    let counted_as = login.counted_as();
+    let key = match login {
+        Login::UserName(_) => LoginKey::UserName(&counted_as),
+        Login::Contact(address) => LoginKey::Contact(address),
+    };
+    let failures = env.limits.password_failures(ctx.client);
+    let account = match store.find_login(key, failures, ctx.now).await? {
+        Within::Budget(Some(user)) => {
+            notes::user(user);
+            Account::Known(user)
+        }
+        Within::Budget(None) => Account::Unknown(&counted_as),
+        Within::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
+    };
     let user = match store.attempt_password(account, ctx.now).await? {
         Attempt::Granted(user) => user.map(|user| *user),
         Attempt::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
@@ -70,7 +78,7 @@ pub async fn by_password(
             store.clear_password_failures(&user, rehashed).await?;
             Ok(user)
         }
-        _ => Err(ErrorCode::InvalidCredentials.into()),
+        _ => Err(charge_failure(env, failures, ctx.now, ErrorCode::InvalidCredentials).await),
     }
 }
 

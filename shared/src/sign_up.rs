@@ -13,7 +13,7 @@ use crate::{
     password::{Surroundings, is_acceptable},
     points::{GIFT_REMARK, Posting},
     secret::{Password, VerificationCode},
-    storage::{NewUser, Proof, SignUpLimit, SignedUp, Taken, Tried},
+    storage::{IpBudget, NewUser, Proof, SignedUp, Taken, Tried},
     text::{Avatar, Data, EmailText, ExternalId, NickName, PhoneText, UserName},
     user::{Contact, User, UserId, UserStatus},
 };
@@ -241,7 +241,13 @@ async fn create(
     external_id: Option<&ExternalId>,
     proofs: &mut [Proof],
 ) -> Result<User, ApiError> {
-    let limit = app.settings.sign_ups_per_ip_per_hour.map(|per_hour| SignUpLimit { address: ctx.client, per_hour });
+    let limit = app.settings.sign_ups_per_ip_per_hour.map(|limit| IpBudget {
+        kind: "signups",
+        app: Some(app.app_id),
+        address: ctx.client,
+        limit,
+        window: 3_600,
+    });
     let gift = gift(app)?;
     let store = env.store.app(app.app_id);
     for _ in 0..DRAWS {

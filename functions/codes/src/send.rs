@@ -9,7 +9,7 @@ use shared::{
     http::{Ctx, Reply},
     messages::Message,
     secret::VerificationCode,
-    storage::{ClientLimit, Issued, NewCode},
+    storage::{Issued, NewCode},
 };
 
 /// Known and unknown addresses get the same answer after the same calls and the same time. The code is counted and
@@ -31,13 +31,12 @@ pub(crate) async fn send(
         user.map(|user| stored_form(&address, &user.email.address))
     };
     let code = VerificationCode::draw(entropy);
-    let client = ClientLimit { address: ctx.client, per_hour: env.send_limits.per_ip_per_hour };
     let new = NewCode {
         address: &address,
         purpose,
         code: &code,
-        limits: &env.send_limits.per_address,
-        client: (!env.limits.exempts(ctx.client)).then_some(client),
+        limits: &env.send_limits.0,
+        client: env.limits.sends(ctx.client),
     };
     match store.issue_code(new, ctx.now).await? {
         Issued::Done => {}

@@ -6,11 +6,12 @@ use shared::{
     error::{ApiError, ErrorCode},
     http::{Access, App, Command, Ctx, Field, Fields, Json, OptionalBody, Query, Refusal, Reply, Route, SentAppSecret},
     jwt::TokenResponse,
+    limits::charge_failure,
     redirect::RedirectUri,
     secret::{AuthorizationCode, CodeVerifier},
     settings::CodeExchange,
     sign_in::{self, Admitted},
-    storage::{AppStore, CodeState, Exchanged, Grant, Spent, UsedCode},
+    storage::{AppStore, CodeState, Exchanged, Grant, Spent, UsedCode, Within},
     text::Scheme,
     user::User,
 };
@@ -32,10 +33,15 @@ pub(crate) async fn handle(
         (None, None) => return Err(ApiError::invalid("code is required")),
     };
     let store = env.store.app(app.app_id);
-    let grant = match store.find_code(&code, ctx.now).await? {
-        CodeState::Open(grant) => *grant,
-        CodeState::Used(earlier) => return Err(replayed(&store, &earlier).await),
-        CodeState::Dead => return Err(ErrorCode::InvalidGrant.into()),
+    // An app's own server exchanges for everybody, also for those who send it codes that nobody granted.
+    let failures = if secret.is_right() { None } else { env.limits.code_failures(ctx.client) };
+    let grant = match store.find_code(&code, failures, ctx.now).await? {
+        Within::Budget(CodeState::Open(grant)) => *grant,
+        Within::Budget(CodeState::Used(earlier)) => return Err(replayed(&store, &earlier).await),
+        Within::Budget(CodeState::Dead) => {
+            return Err(charge_failure(&env, failures, ctx.now, ErrorCode::InvalidGrant).await);
+        }
+        Within::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
     };
     // Whoever cannot exchange the code must not be able to spend it, either.
     if needs_app_secret(&grant, app.settings.code_exchange) {

@@ -8,7 +8,7 @@ use shared::{
     secret::QrSecret,
     settings::Proof,
     sign_in_key::SignInKey,
-    storage::{IpBudget, IpCharge, NewQrSignIn, OpenedSignIn},
+    storage::{IpCharge, NewQrSignIn, OpenedSignIn},
     text::{Remark, Scheme, Scopes},
 };
 
@@ -23,9 +23,8 @@ pub(crate) async fn handle(
     State(env): State<Env>,
     Body(command): Body<QrCodePreSignIn>,
 ) -> Result<Reply<SignInKey>, ApiError> {
-    if !env.limits.exempts(ctx.client) {
-        let budget = IpBudget { kind: "qr", limit: env.limits.qr_codes_per_ip_per_minute, window: 60 };
-        match env.store.charge_ip(budget, ctx.client, ctx.now).await? {
+    if let Some(budget) = env.limits.qr_codes(ctx.client) {
+        match env.store.charge_ip(budget, ctx.now).await? {
             IpCharge::Granted => {}
             IpCharge::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
         }

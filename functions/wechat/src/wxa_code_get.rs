@@ -10,7 +10,7 @@ use shared::{
     env::Env,
     error::ApiError,
     http::{Access, Command, Ctx, Field, Fields, Json, Refusal, Route},
-    storage::{IpBudget, IpCharge},
+    storage::IpCharge,
 };
 
 use crate::{
@@ -32,9 +32,8 @@ pub(crate) async fn handle(
         return Picture::qr_code(path, *width).map(answer).map_err(ApiError::internal);
     };
     // WeChat counts the codes that a mini program has ever asked for: nobody may spend them at will.
-    if !env.limits.exempts(ctx.client) {
-        let budget = IpBudget { kind: "wxacode", limit: env.limits.qr_codes_per_ip_per_minute, window: 60 };
-        match env.store.charge_ip(budget, ctx.client, ctx.now).await? {
+    if let Some(budget) = env.limits.mini_program_codes(ctx.client) {
+        match env.store.charge_ip(budget, ctx.now).await? {
             IpCharge::Granted => {}
             IpCharge::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
         }

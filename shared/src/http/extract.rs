@@ -149,6 +149,11 @@ impl FromRequestParts<Env> for UnionIdProof {
 pub struct SentAppSecret(bool);
 
 impl SentAppSecret {
+    /// Whether it came.
+    pub const fn is_right(self) -> bool {
+        self.0
+    }
+
     /// Goes on if the secret came.
     pub fn require(self) -> Result<(), ApiError> {
         if self.0 { Ok(()) } else { Err(ErrorCode::AppSecretRequired.into()) }

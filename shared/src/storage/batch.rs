@@ -18,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
 impl Store {
     /// The items under the keys, which must differ; those that are not there are left out, the others come in any
-    /// order. `attributes` are all that is read of them; without any, everything is. What the engine leaves over is asked for again.
+    /// order. `attributes` are all that is read of them; without any, everything is.
     pub(super) async fn batch_get(
         &self,
         table: Table,
@@ -34,35 +34,36 @@ impl Store {
         let mut items = Vec::new();
         let mut keys = keys.into_iter().peekable();
         while keys.peek().is_some() {
-            let mut wanted: Vec<_> = keys.by_ref().take(MOST).collect();
-            let mut pause = FIRST_PAUSE;
-            for tries_left in (0..TRIES).rev() {
-                let keys_and_attributes = KeysAndAttributes::builder()
-                    .set_keys(Some(wanted))
-                    .set_projection_expression(projection.clone())
-                    .set_expression_attribute_names(names.clone())
-                    .consistent_read(consistent)
-                    .build()
-                    .map_err(StorageError::from_build)?;
-                let call = self.db.batch_get_item().request_items(table, keys_and_attributes);
-                let answer = call.send().await.map_err(StorageError::from_sdk)?;
-                items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
-                wanted = answer
-                    .unprocessed_keys
-                    .into_iter()
-                    .flat_map(HashMap::into_values)
-                    .flat_map(|left_over| left_over.keys)
-                    .collect();
-                if wanted.is_empty() {
-                    break;
-                }
-                if tries_left == 0 {
-                    return Err(StorageError::Unavailable("keys were left over again and again".into()));
-                }
-                self.pause(&mut pause).await;
-            }
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys.by_ref().take(MOST).collect()))
+                .set_projection_expression(projection.clone())
+                .set_expression_attribute_names(names.clone())
+                .consistent_read(consistent)
+                .build()
+                .map_err(StorageError::from_build)?;
+            items.extend(self.fetch(HashMap::from([(table.to_owned(), wanted)])).await?);
         }
         Ok(items)
+    }
+
+    /// The items of one batch, by table name, in any order. What the engine leaves over is asked for again.
+    pub(super) async fn fetch(
+        &self,
+        mut wanted: HashMap<String, KeysAndAttributes>,
+    ) -> Result<Vec<Item>, StorageError> {
+        let mut items = Vec::new();
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..TRIES {
+            let call = self.db.batch_get_item().set_request_items(Some(wanted));
+            let answer = call.send().await.map_err(StorageError::from_sdk)?;
+            items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
+            wanted = answer.unprocessed_keys.unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(items);
+            }
+            self.pause(&mut pause).await;
+        }
+        Err(StorageError::Unavailable("keys were left over again and again".into()))
     }
 
     /// Waits for a random part of the pause, and doubles it.

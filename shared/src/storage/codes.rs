@@ -3,20 +3,20 @@
 //! Every write carries a version of its own making, and is only done to the version that was read: of parallel tries
 //! each sees what the one before it charged. A write whose answer was lost finds its own version when it is repeated.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
     operation::put_item::PutItemError,
-    types::{Put, ReturnValuesOnConditionCheckFailure, Update},
+    types::{Put, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, Item, StorageError, item,
-    keys::{self, EXPIRES, Table},
-    number, read, text,
+    AppStore, IpBudget, Item, StorageError, item,
+    keys::{self, Table},
+    read, text,
     transaction::{Transacted, Transaction},
 };
 use crate::{
@@ -25,9 +25,8 @@ use crate::{
     secret::VerificationCode,
 };
 
-const HOUR: i64 = 3_600;
 /// The longest that anything in a record matters, in seconds: sends count for a day.
-const MEMORY: i64 = 25 * HOUR;
+const MEMORY: i64 = 25 * 3_600;
 /// How often a change is tried when others change the same record. Each lost round is a change of somebody else's, and
 /// the budgets in the record end those long before.
 pub(super) const ROUNDS: u32 = 40;
@@ -44,16 +43,7 @@ pub struct NewCode<'a> {
     /// How often the address may be sent one.
     pub limits: &'a [Rate],
     /// What the client's address may still send.
-    pub client: Option<ClientLimit>,
-}
-
-/// How many codes one client may have sent in an hour.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientLimit {
-    /// The client's address.
-    pub address: IpAddr,
-    /// The most in an hour.
-    pub per_hour: u64,
+    pub client: Option<IpBudget>,
 }
 
 /// Whether a code may be sent.
@@ -143,15 +133,17 @@ impl AppStore<'_> {
             }
             let mut transaction = Transaction::new();
             transaction.put(Step::Record, self.put_record(address, &seen, next, now)?);
-            if let Some(limit) = client {
-                transaction.update(Step::Client, self.count_code(limit, now)?);
+            if let Some(budget) = client {
+                transaction.update(Step::Client, self.store.charge_ip_step(budget, now)?);
             }
             let refused = match transaction.commit(self.store).await? {
                 Transacted::Committed => return Ok(Issued::Done),
                 Transacted::Refused(refused) => refused,
             };
             let Some((_, found)) = refused.into_iter().find(|(step, _)| *step == Step::Record) else {
-                return Ok(Issued::Throttled { retry_after: (HOUR - now.as_second().rem_euclid(HOUR)).unsigned_abs() });
+                // The address's record was as it was read: it is the client whose budget is used up.
+                let retry_after = client.map_or(1, |budget| budget.retry_after(now));
+                return Ok(Issued::Throttled { retry_after });
             };
             seen = Seen::of(found)?;
         }
@@ -325,22 +317,5 @@ impl AppStore<'_> {
             }
         }
         Err(StorageError::contended())
-    }
-
-    fn count_code(&self, limit: ClientLimit, now: Timestamp) -> Result<Update, StorageError> {
-        let hour = now.as_second().div_euclid(HOUR);
-        Update::builder()
-            .table_name(self.store.tables.get(Table::Codes)?)
-            .set_key(Some(keys::codes_from(self.store.hash()?, limit.address, hour)))
-            .update_expression("SET #count = if_not_exists(#count, :zero) + :one, #expires = :expires")
-            .condition_expression("attribute_not_exists(#count) OR #count < :limit")
-            .expression_attribute_names("#count", "count")
-            .expression_attribute_names("#expires", EXPIRES)
-            .expression_attribute_values(":zero", number(0))
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":limit", number(limit.per_hour))
-            .expression_attribute_values(":expires", number((hour + 2) * HOUR))
-            .build()
-            .map_err(StorageError::from_build)
     }
 }

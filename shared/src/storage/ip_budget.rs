@@ -1,20 +1,34 @@
-//! What one client address may do in a while, over all apps.
+//! What one client address may do in a while: the one mechanism behind every limit per address.
+//!
+//! A budget is charged in one of three ways. What is limited itself is charged by a write of its own
+//! ([`Store::charge_ip`]) or as a step of the transaction that does it ([`Store::charge_ip_step`]). Where only failures
+//! count, the counter is read beside what the request needs anyway ([`Store::get_within`]), and charged once the request
+//! has failed: a success then costs no write. Requests that are at work at the same moment do not see each other's
+//! charges, so that as many failures more than the limit can be looked at as requests of the address were under way
+//! when it was reached; each of those is told that the budget is used up, as is everything after them.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Update};
 use jiff::Timestamp;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    StorageError, Store, Updated,
-    keys::{self, EXPIRES, Key, Table},
-    number, update,
+    Item, StorageError, Store, Updated,
+    keys::{self, EXPIRES, Key, PK, Table},
+    number, read, update,
 };
+use crate::app::AppId;
 
-/// So many of one kind of request in each window of time.
+/// So many of one kind of request by one client address in each window of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpBudget {
     /// What is counted, a word of its own for each thing that is limited.
     pub kind: &'static str,
+    /// The app that counts for itself; without one, all apps count together.
+    pub app: Option<AppId>,
+    /// The client's address; of IPv6, its /64 counts.
+    pub address: IpAddr,
     /// The most in a window.
     pub limit: u64,
     /// The length of a window in seconds; windows begin at multiples of it since 1970.
@@ -33,12 +47,30 @@ pub enum IpCharge {
     },
 }
 
+/// What was read, if the budget allows to look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Within<T> {
+    /// The budget is not used up.
+    Budget(T),
+    /// It is.
+    Throttled {
+        /// Seconds until the next window.
+        retry_after: u64,
+    },
+}
+
+#[derive(Deserialize)]
+struct Counter {
+    count: u64,
+}
+
 const CHARGE: &str = "SET #count = if_not_exists(#count, :zero) + :one, #expires = :expires";
 const WITHIN: &str = "attribute_not_exists(#count) OR #count < :limit";
 
 impl IpBudget {
-    fn key(&self, store: &Store, address: IpAddr, now: Timestamp) -> Result<Key, StorageError> {
-        Ok(keys::ip_budget(store.hash()?, self.kind, address, now.as_second().div_euclid(self.window)))
+    fn key(&self, store: &Store, now: Timestamp) -> Result<Key, StorageError> {
+        let window = now.as_second().div_euclid(self.window);
+        Ok(keys::ip_budget(self.app, store.hash()?, self.kind, self.address, window))
     }
 
     fn expires(&self, now: Timestamp) -> i64 {
@@ -54,12 +86,12 @@ impl IpBudget {
 impl Store {
     /// Counts one request of an address, unless its budget is used up. An answer that is lost on the way makes the SDK
     /// ask again, and then one request counts twice: a limit may be that strict.
-    pub async fn charge_ip(&self, budget: IpBudget, address: IpAddr, now: Timestamp) -> Result<IpCharge, StorageError> {
+    pub async fn charge_ip(&self, budget: IpBudget, now: Timestamp) -> Result<IpCharge, StorageError> {
         let call = self
             .db
             .update_item()
             .table_name(self.tables.get(Table::Codes)?)
-            .set_key(Some(budget.key(self, address, now)?))
+            .set_key(Some(budget.key(self, now)?))
             .update_expression(CHARGE)
             .condition_expression(WITHIN)
             .expression_attribute_names("#count", "count")
@@ -72,5 +104,58 @@ impl Store {
             Updated::Done(_) => IpCharge::Granted,
             Updated::Refused(_) => IpCharge::Throttled { retry_after: budget.retry_after(now) },
         })
+    }
+
+    /// The same as a step of a transaction, which a budget that is used up refuses.
+    pub(super) fn charge_ip_step(&self, budget: IpBudget, now: Timestamp) -> Result<Update, StorageError> {
+        Update::builder()
+            .table_name(self.tables.get(Table::Codes)?)
+            .set_key(Some(budget.key(self, now)?))
+            .update_expression(CHARGE)
+            .condition_expression(WITHIN)
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_names("#expires", EXPIRES)
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(budget.limit))
+            .expression_attribute_values(":expires", number(budget.expires(now)))
+            .build()
+            .map_err(StorageError::from_build)
+    }
+
+    /// The item under the key, consistent, unless the address's budget is used up: one call for both. The counter in
+    /// another table is read eventually consistent: half a unit, and some milliseconds of requests more. Without a
+    /// budget, only the item is read. A counter that cannot be read is an error, never a leave.
+    pub(super) async fn get_within<T: DeserializeOwned>(
+        &self,
+        (table, key): (Table, Key),
+        budget: Option<IpBudget>,
+        now: Timestamp,
+    ) -> Result<Within<Option<T>>, StorageError> {
+        let Some(budget) = budget else { return self.get(table, key, true).await.map(Within::Budget) };
+        let counter = budget.key(self, now)?;
+        let is_counter = |item: &Item| item.get(PK) == counter.get(PK);
+        let wanted = if table == Table::Codes {
+            HashMap::from([self.keys_of(Table::Codes, [key, counter.clone()], true)?])
+        } else {
+            HashMap::from([self.keys_of(table, [key], true)?, self.keys_of(Table::Codes, [counter.clone()], false)?])
+        };
+        let (counters, items): (Vec<_>, Vec<_>) = self.fetch(wanted).await?.into_iter().partition(is_counter);
+        if let Some(counter) = counters.into_iter().next().map(read::<Counter>).transpose()?
+            && counter.count >= budget.limit
+        {
+            return Ok(Within::Throttled { retry_after: budget.retry_after(now) });
+        }
+        items.into_iter().next().map(read).transpose().map(Within::Budget)
+    }
+
+    fn keys_of<const N: usize>(
+        &self,
+        table: Table,
+        keys: [Key; N],
+        consistent: bool,
+    ) -> Result<(String, KeysAndAttributes), StorageError> {
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys.into())).consistent_read(consistent).build();
+        Ok((self.tables.get(table)?.to_owned(), keys.map_err(StorageError::from_build)?))
     }
 }

@@ -14,7 +14,6 @@
 //! | Users | `{app}#ext#{n}:{platform}{unionID}` | | who holds the external identity, as their own or as which binding; `n` = bytes of the platform | sign-in by union id or external account |
 //! | Bindings | `{app}#{user}` | `{binding}` | an external account of the user | the user's list, its changes |
 //! | Codes | `{app}#password#{hash}` | | failed passwords for a name that nobody holds | sign-in by password |
-//! | Codes | `{app}#signups#{hash}#{hour}` | | users created from one address in one hour | sign-up |
 //! | Codes | `{app}#code#{hash}` | | what an authorization code was granted for, kept as long as its token | Authorize |
 //! | Consents | `{app}#{user}` | `consent#{consent}` | what the user allowed | OAuth bearer requests, deletion |
 //! | Consents | `{app}#{user}` | `pair#{hash}` | which consent is for these scopes at this redirect URI | Authorize |
@@ -29,9 +28,8 @@
 //! | Licences | `{app}#sn#{sn}` | `next` | how many ordinals were given out | linking |
 //! | Licences | `{app}#sn#{sn}` | `link#{user name}` | a user who is linked, with an ordinal | searches; lists, through the index [`BY_ORDER`] |
 //! | Codes | `{app}#qr#{hash}` | | a page that waits for a phone | QR sign-in: each poll is one read of it |
-//! | Codes | `ip#{kind}#{hash}#{window}` | | what one address did in one window of time, over all apps | what is limited per address |
+//! | Codes | `ip#{kind}#{hash}#{window}`, `{app}#ip#…` | | what one address did in one window of time, over all apps or in one | what is limited per address |
 //! | Codes | `{app}#contact#{hash}` | | the codes, sends and wrong tries of one phone or mailbox | everything with codes |
-//! | Codes | `sends#{hash}#{hour}` | | codes sent for one client address in one hour, over all apps | sending a code |
 //!
 //! Client text stands last in its key, or behind its own length, so that no text can forge the end of a part. Texts
 //! that would be secrets or personal data in a throwaway table are replaced by keyed hashes ([`KeyedHash`]).
@@ -191,16 +189,6 @@ pub fn address(app: AppId, hash: &KeyedHash, address: &Address) -> Key {
     single(format!("{app}#contact#{}", hash.of(&parts)))
 }
 
-/// Codes: codes sent for one client address in one hour, counted from 1970.
-pub fn codes_from(hash: &KeyedHash, address: IpAddr, hour: i64) -> Key {
-    single(format!("sends#{}#{hour}", hash.of(&["ip", &network(address)])))
-}
-
-/// Codes: users created from one address in one hour, counted from 1970.
-pub fn sign_ups_from(app: AppId, hash: &KeyedHash, address: IpAddr, hour: i64) -> Key {
-    single(format!("{app}#signups#{}#{hour}", hash.of(&["ip", &network(address)])))
-}
-
 /// Codes: what an authorization code was granted for.
 pub fn authorization_code(app: AppId, code: &AuthorizationCode) -> Key {
     single(format!("{app}#code#{}", code.hash()))
@@ -297,9 +285,10 @@ pub fn qr_sign_in(app: AppId, hash: &KeyedHash, key: SignInKey) -> Key {
     single(format!("{app}#qr#{}", hash.of(&["qr", &app.to_string(), &key.to_string()])))
 }
 
-/// Codes: what one address did in one window of time, counted from 1970, over all apps.
-pub fn ip_budget(hash: &KeyedHash, kind: &str, address: IpAddr, window: i64) -> Key {
-    single(format!("ip#{kind}#{}#{window}", hash.of(&["ip", &network(address)])))
+/// Codes: what one address did in one window of time, counted from 1970, in one app or over all.
+pub fn ip_budget(app: Option<AppId>, hash: &KeyedHash, kind: &str, address: IpAddr, window: i64) -> Key {
+    let app = app.map(|app| format!("{app}#")).unwrap_or_default();
+    single(format!("{app}ip#{kind}#{}#{window}", hash.of(&["ip", &network(address)])))
 }
 
 /// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which any household has all of.
@@ -339,7 +328,7 @@ mod tests {
     #[test]
     fn an_ipv6_client_is_its_network() {
         let hash = KeyedHash::new(b"an example key of 32 bytes or so.").unwrap();
-        let key = |address: &str| sign_ups_from(number(2), &hash, address.parse().unwrap(), 1);
+        let key = |address: &str| ip_budget(None, &hash, "qr", address.parse().unwrap(), 1);
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));

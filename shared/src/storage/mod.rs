@@ -37,9 +37,9 @@ pub use self::{
     apps::{NewApp, SavedApp, SettingsCache},
     bindings::{BindingChange, BindingChanged, Bound, Identity},
     bitkeys::{NewBitkey, Revoked},
-    codes::{ClientLimit, Consumed, Issued, NewCode, Proof, Tried},
+    codes::{Consumed, Issued, NewCode, Proof, Tried},
     error::StorageError,
-    ip_budget::{IpBudget, IpCharge},
+    ip_budget::{IpBudget, IpCharge, Within},
     keys::Table,
     licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
     oauth::{CodeState, Deleted, Exchanged, Grant, Spent, UsedCode},
@@ -51,9 +51,9 @@ pub use self::{
         ScannedPage, ScannedSignIn, TakenSignIn,
     },
     requests::{Begun, Claim},
-    sign_up::{Holder, NewUser, SignUpLimit, SignedUp, Taken},
+    sign_up::{Holder, NewUser, SignedUp, Taken},
     two_factor::{Enrolled, Factor, FactorAttempt, FactorChange},
-    users::{Change, ProfileChange},
+    users::{Change, LoginKey, ProfileChange},
 };
 use crate::{app::AppId, entropy::Entropy, hash_key::KeyedHash};
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, Item, StorageError, Updated, item,
+    AppStore, IpBudget, Item, StorageError, Updated, Within, item,
     keys::{self, EXPIRES, Key, PK, SK, Table},
     number, read, text,
     transaction::{Transacted, Transaction, pause},
@@ -178,10 +178,18 @@ impl AppStore<'_> {
         Ok(())
     }
 
-    /// What a code is good for as of now.
-    pub async fn find_code(&self, code: &AuthorizationCode, now: Timestamp) -> Result<CodeState, StorageError> {
-        let row: Option<CodeRow> = self.store.get(Table::Codes, keys::authorization_code(self.app, code), true).await?;
-        Ok(row.map_or(CodeState::Dead, |row| row.into_state(now)))
+    /// What a code is good for as of now, unless the budget is used up.
+    pub async fn find_code(
+        &self,
+        code: &AuthorizationCode,
+        budget: Option<IpBudget>,
+        now: Timestamp,
+    ) -> Result<Within<CodeState>, StorageError> {
+        let key = (Table::Codes, keys::authorization_code(self.app, code));
+        Ok(match self.store.get_within::<CodeRow>(key, budget, now).await? {
+            Within::Budget(row) => Within::Budget(row.map_or(CodeState::Dead, |row| row.into_state(now))),
+            Within::Throttled { retry_after } => Within::Throttled { retry_after },
+        })
     }
 
     /// Ends a code that was presented with something wrong. When it was exchanged meanwhile, this is its second use.

@@ -1,17 +1,14 @@
 //! Creating a user together with everything that is unique about them.
 
-use std::net::IpAddr;
-
-use aws_sdk_dynamodb::types::{Put, Update};
+use aws_sdk_dynamodb::types::Put;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, StorageError,
+    AppStore, IpBudget, StorageError,
     codes::{self, Proof},
     item,
-    keys::{self, EXPIRES, Table},
-    number,
+    keys::{self, Table},
     transaction::{Transacted, Transaction},
 };
 use crate::{
@@ -19,8 +16,6 @@ use crate::{
     text::ExternalId,
     user::{User, UserId},
 };
-
-const HOUR: i64 = 3_600;
 
 /// A reservation: who holds something that only one user of an app can have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,18 +35,9 @@ pub struct NewUser<'a> {
     /// The external identity to be reserved.
     pub external_id: Option<&'a ExternalId>,
     /// What the client's address may still create.
-    pub limit: Option<SignUpLimit>,
+    pub limit: Option<IpBudget>,
     /// What the user is given to begin with.
     pub gift: Option<&'a Posting>,
-}
-
-/// How many users one client address may create in an hour.
-#[derive(Clone, Copy, Debug)]
-pub struct SignUpLimit {
-    /// The client's address.
-    pub address: IpAddr,
-    /// The most users in an hour.
-    pub per_hour: u64,
 }
 
 /// What became of a sign-up.
@@ -104,7 +90,7 @@ impl AppStore<'_> {
             let mut transaction = Transaction::new();
             self.reserve(&mut transaction, &new, proofs, now)?;
             if let Some(limit) = new.limit {
-                transaction.update(Step::Limit, self.count_sign_up(limit, now)?);
+                transaction.update(Step::Limit, self.store.charge_ip_step(limit, now)?);
             }
             for (number, proof) in proofs.iter().enumerate() {
                 let Some(consume) = self.consume_step(proof, now)? else { return Ok(SignedUp::CodeSpent) };
@@ -124,7 +110,7 @@ impl AppStore<'_> {
                 steps.push(step);
             }
             if !is_stale {
-                return refusal(&steps, now);
+                return refusal(&steps, new.limit, now);
             }
         }
         Err(StorageError::contended())
@@ -167,29 +153,12 @@ impl AppStore<'_> {
         }
         Ok(())
     }
-
-    fn count_sign_up(&self, limit: SignUpLimit, now: Timestamp) -> Result<Update, StorageError> {
-        let hour = now.as_second().div_euclid(HOUR);
-        Update::builder()
-            .table_name(self.store.tables.get(Table::Codes)?)
-            .set_key(Some(keys::sign_ups_from(self.app, self.store.hash()?, limit.address, hour)))
-            .update_expression("SET #count = if_not_exists(#count, :zero) + :one, #expires = :expires")
-            .condition_expression("attribute_not_exists(#count) OR #count < :limit")
-            .expression_attribute_names("#count", "count")
-            .expression_attribute_names("#expires", EXPIRES)
-            .expression_attribute_values(":zero", number(0))
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":limit", number(limit.per_hour))
-            .expression_attribute_values(":expires", number((hour + 2) * HOUR))
-            .build()
-            .map_err(StorageError::from_build)
-    }
 }
 
 /// What to say of a sign-up that these steps refused.
-fn refusal(steps: &[Step], now: Timestamp) -> Result<SignedUp, StorageError> {
-    if steps.contains(&Step::Limit) {
-        return Ok(SignedUp::Throttled { retry_after: (HOUR - now.as_second().rem_euclid(HOUR)).unsigned_abs() });
+fn refusal(steps: &[Step], limit: Option<IpBudget>, now: Timestamp) -> Result<SignedUp, StorageError> {
+    if let Some(limit) = limit.filter(|_| steps.contains(&Step::Limit)) {
+        return Ok(SignedUp::Throttled { retry_after: limit.retry_after(now) });
     }
     // The number goes last: a collision there is mended by drawing again, the others are not.
     [Taken::ExternalId, Taken::Contact, Taken::UserName, Taken::UserId]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    AppStore, Holder, Identity, StorageError, Updated,
+    AppStore, Holder, Identity, IpBudget, StorageError, Updated, Within,
     keys::{self, Table},
     number, text, update,
 };
@@ -12,6 +12,15 @@ use crate::{
     text::ExternalId,
     user::{User, UserId},
 };
+
+/// What a user is known by who signs in with a password.
+#[derive(Clone, Copy, Debug)]
+pub enum LoginKey<'a> {
+    /// The user name in its canonical form.
+    UserName(&'a str),
+    /// A phone or a mailbox that the user proved.
+    Contact(&'a Address),
+}
 
 /// What a profile update sets; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,9 +48,21 @@ impl AppStore<'_> {
         self.store.get(Table::Users, keys::user(self.app, id), true).await
     }
 
-    /// Who holds a user name, given in its canonical form.
-    pub async fn find_user_name(&self, canonical: &str) -> Result<Option<UserId>, StorageError> {
-        self.holder(keys::user_name(self.app, canonical)).await
+    /// Whom somebody means who tries a password, unless the budget is used up.
+    pub async fn find_login(
+        &self,
+        login: LoginKey<'_>,
+        budget: Option<IpBudget>,
+        now: Timestamp,
+    ) -> Result<Within<Option<UserId>>, StorageError> {
+        let key = match login {
+            LoginKey::UserName(canonical) => keys::user_name(self.app, canonical),
+            LoginKey::Contact(address) => keys::contact(self.app, address),
+        };
+        Ok(match self.store.get_within::<Holder>((Table::Users, key), budget, now).await? {
+            Within::Budget(holder) => Within::Budget(holder.map(|holder| holder.user_id)),
+            Within::Throttled { retry_after } => Within::Throttled { retry_after },
+        })
     }
 
     /// Whom an external identity signs in: the user who holds it as their own or as a binding that is not disabled.
@@ -50,22 +71,12 @@ impl AppStore<'_> {
         Ok(identity.filter(|identity| !identity.disabled).map(|identity| identity.user_id))
     }
 
-    /// Who proved a phone or a mailbox.
-    pub async fn find_contact(&self, address: &Address) -> Result<Option<UserId>, StorageError> {
-        self.holder(keys::contact(self.app, address)).await
-    }
-
     /// The user who proved a phone or a mailbox: two reads, whether there is somebody or not, so that counting calls tells
     /// nothing. Whoever may not do anything is nobody.
     pub async fn find_by_contact(&self, address: &Address) -> Result<Option<User>, StorageError> {
-        let holder = self.find_contact(address).await?;
-        let user = self.find_user(holder.unwrap_or(UserId::NOBODY)).await?;
+        let holder: Option<Holder> = self.store.get(Table::Users, keys::contact(self.app, address), true).await?;
+        let user = self.find_user(holder.map_or(UserId::NOBODY, |holder| holder.user_id)).await?;
         Ok(user.filter(User::is_active))
-    }
-
-    async fn holder(&self, key: keys::Key) -> Result<Option<UserId>, StorageError> {
-        let holder: Option<Holder> = self.store.get(Table::Users, key, true).await?;
-        Ok(holder.map(|holder| holder.user_id))
     }
 
     /// Sets the given fields, and nothing else: two changes at once both stay.

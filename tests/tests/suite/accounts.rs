@@ -195,7 +195,7 @@ async fn a_sign_in_is_three_calls_and_reads_consistently_once() {
     world.client().post(SIGN_IN, json!({"userName": "alice", "pwd": PASSWORD})).await.token();
     let operations: Vec<_> = world.engine.take_calls().into_iter().map(|call| call.operation).collect();
     // The first one reads the app's settings, which an instance keeps for a while; the tests' keeps nothing.
-    assert_eq!(operations, ["GetItem", "GetItem", "UpdateItem", "UpdateItem"]);
+    assert_eq!(operations, ["GetItem", "BatchGetItem", "UpdateItem", "UpdateItem"]);
 }
 
 #[tokio::test]

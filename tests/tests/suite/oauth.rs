@@ -461,6 +461,30 @@ async fn oa_23_what_is_not_exactly_the_code_is_unknown() {
 }
 
 #[tokio::test]
+async fn oa_25_one_address_guesses_a_hundred_codes_an_hour_and_the_apps_own_server_is_no_guesser() {
+    let tally = tests::Tally::of("OA-25");
+    let world = world().await;
+    let granted = code(&world, json!({})).await;
+    for n in 0..1_000_u64 {
+        let answer = authorize(&world, &format!("{n:032x}")).await;
+        if n < 100 {
+            is_invalid_grant(&answer);
+        } else {
+            answer.refused(200, 429, "throttled");
+            assert_eq!(answer.header("retry-after"), "3600");
+        }
+        tally.count();
+    }
+    // Even the right one waits now, and is not spent by it. The app's own server asks for all of its users.
+    authorize(&world, &granted).await.refused(200, 429, "throttled");
+    let server = world.client().with("x-app-secret", world.documented.secret.expose());
+    is_invalid_grant(&server.post(&format!("{AUTHORIZE}?code={:032x}", 1), json!({})).await);
+    server.post(&format!("{AUTHORIZE}?code={granted}"), json!({})).await.token();
+    world.wait(3_600);
+    is_invalid_grant(&authorize(&world, &granted).await);
+}
+
+#[tokio::test]
 async fn a_code_lives_two_minutes() {
     let world = world().await;
     let (late, early) = (code(&world, json!({})).await, code(&world, json!({})).await);
@@ -637,7 +661,7 @@ async fn an_exchange_is_five_calls_and_survives_a_lost_answer_and_a_conflict() {
     world.engine.take_calls();
     authorize(&world, &codes[0]).await.token();
     let operations: Vec<_> = world.engine.take_calls().into_iter().map(|call| call.operation).collect();
-    assert_eq!(operations, ["GetItem", "GetItem", "GetItem", "GetItem", "TransactWriteItems"]);
+    assert_eq!(operations, ["GetItem", "BatchGetItem", "GetItem", "GetItem", "TransactWriteItems"]);
     // App, code, user, the pair, its consent, and then the transaction.
     for (code, fault) in [(&codes[1], Fault::AnswerLost), (&codes[2], Fault::Conflict)] {
         world.engine.spoil([None, None, None, None, None, Some(fault)]);
