@@ -25,22 +25,35 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    #[expect(clippy::disallowed_methods, reason = "these tests are told by whoever built the bootstraps")]
     pub(crate) fn find() -> Option<Self> {
-        let path = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
         if let (Some(bootstraps), Some(emulator)) = (path("TESSERA_LAMBDA_DIR"), path("TESSERA_RIE")) {
             return Some(Self { bootstraps, emulator });
         }
-        let message = "SKIPPED: a test under the Lambda runtime API: TESSERA_LAMBDA_DIR or TESSERA_RIE is not set";
-        assert!(path("CI").is_none() || path("TESSERA_LAMBDA_REQUIRED").is_none(), "{message}");
-        // Past the test runner, which would swallow what a passing test prints.
-        writeln!(std::io::stderr(), "{message}").expect("standard error is open");
+        skip(
+            "a test under the Lambda runtime API: TESSERA_LAMBDA_DIR or TESSERA_RIE is not set",
+            "TESSERA_LAMBDA_REQUIRED",
+        );
         None
     }
 
     pub(crate) fn bootstrap(&self, function: &str) -> PathBuf {
         self.bootstraps.join(function).join("bootstrap")
     }
+}
+
+/// A path that these tests were told.
+#[expect(clippy::disallowed_methods, reason = "these tests are told by whoever built the bootstraps")]
+pub(crate) fn path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Says that a test is skipped, and fails it where it must not be.
+#[track_caller]
+pub(crate) fn skip(what: &str, unless: &str) {
+    let message = format!("SKIPPED: {what}");
+    assert!(path("CI").is_none() || path(unless).is_none(), "{message}");
+    // Past the test runner, which would swallow what a passing test prints.
+    writeln!(std::io::stderr(), "{message}").expect("standard error is open");
 }
 
 /// A function under its emulator, which ends with this value.

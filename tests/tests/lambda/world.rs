@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -53,7 +54,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let wire = Wire::to(serve_engine().await).await;
+        Self::start_at(IpAddr::from(Ipv4Addr::LOCALHOST)).await
+    }
+
+    /// One whose tables are at this address of the machine.
+    pub(crate) async fn start_at(address: IpAddr) -> Self {
+        let wire = Wire::to(serve_engine().await, address).await;
         let client = client(&wire.endpoint);
         let template = Template::bundled().expect("the template is readable");
         infra::create_tables(&client, &template, STACK).await.expect("the tables can be created");
@@ -186,8 +192,8 @@ struct Wire {
 
 impl Wire {
     #[expect(clippy::disallowed_methods, reason = "the line is there until the test ends")]
-    async fn to(engine: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    async fn to(engine: String, address: IpAddr) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("a bound port"));
         let (cuts, cut) = watch::channel(());
         let open = Arc::new(AtomicUsize::new(0));
