@@ -76,7 +76,8 @@ import_image() {
   for name in sh mv chmod cp rm; do
     ln -s busybox "$root/bin/$name"
   done
-  ldd "$bootstrap" | grep -o '/[^ ]*' | while read -r library; do
+  # A shell that is linked statically has nothing to list.
+  { ldd "$bootstrap"; ldd "$root/bin/busybox" || true; } 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do
     mkdir -p "$root/$(dirname "$library")"
     cp --dereference "$library" "$root/$library"
   done
