@@ -22,7 +22,10 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::rights;
+use crate::{
+    cost::{Meter, Profile},
+    rights,
+};
 
 /// What happens to a call instead of, or after, being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,8 @@ struct Inner {
     backend: Backend,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<VecDeque<Option<Fault>>>,
+    /// While somebody measures.
+    meter: Mutex<Option<Meter>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -89,7 +94,7 @@ impl Engine {
             Some(endpoint) => Backend::Outside(endpoint),
             None => Backend::Embedded(Box::new(Database::memory().expect("memory can be had"))),
         };
-        Self(Arc::new(Inner { backend, calls: Mutex::default(), faults: Mutex::default() }))
+        Self(Arc::new(Inner { backend, calls: Mutex::default(), faults: Mutex::default(), meter: Mutex::default() }))
     }
 
     /// Whether other tests work on the same engine.
@@ -122,15 +127,20 @@ impl Engine {
         std::mem::take(&mut *self.0.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The capacity units of a call that reads, by the rules by which DynamoDB bills: the call is made once more.
-    pub async fn read_units(&self, call: &Call) -> f64 {
-        let mut input = call.input.clone();
-        input["ReturnConsumedCapacity"] = "TOTAL".into();
-        let (_, answer) = self.done(&call.operation, input.to_string()).await;
-        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
-        let capacity = &answer["ConsumedCapacity"];
-        let tables = capacity.as_array().cloned().unwrap_or_else(|| vec![capacity.clone()]);
-        tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum()
+    /// Counts calls and capacity units from now on.
+    pub fn start_metering(&self) {
+        *self.0.meter.lock().unwrap_or_else(PoisonError::into_inner) = Some(Meter::default());
+    }
+
+    /// What was counted since [`Engine::start_metering`].
+    pub fn metered(&self) -> Profile {
+        let meter = self.0.meter.lock().unwrap_or_else(PoisonError::into_inner).take();
+        meter.expect("metering was started").profile()
+    }
+
+    /// The time on the meter, if there is one.
+    fn tick(&self) -> Option<u64> {
+        self.0.meter.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Meter::tick)
     }
 
     /// Spoils the calls to come, in order; `None` lets one through.
@@ -191,25 +201,39 @@ impl Engine {
         assert_eq!(status, 200, "{answer}");
     }
 
-    async fn answer(&self, request: HttpRequest) -> HttpResponse {
+    /// `started` is the time on the meter at which the call left the client.
+    async fn answer(&self, request: HttpRequest, started: Option<u64>) -> HttpResponse {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        let input = serde_json::from_str(&body).unwrap_or_default();
+        let mut input: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         rights::record(&operation, &input);
-        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(Call { operation: operation.clone(), input });
+        let call = Call { operation: operation.clone(), input: input.clone() };
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        let Some(started) = started else { return self.answer_to(&operation, body).await };
+        input["ReturnConsumedCapacity"] = "TOTAL".into();
+        let answer = self.answer_to(&operation, input.to_string()).await;
+        let read = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap_or_default();
+        if let Some(meter) = self.0.meter.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            meter.answered(started, &operation, &input, &read);
+        }
+        answer
+    }
+
+    /// The answer to a call, spoilt or not.
+    async fn answer_to(&self, operation: &str, body: String) -> HttpResponse {
         let fault = self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten();
         let (status, body) = match fault {
             Some(Fault::Throttled) => (400, error("ThrottlingException")),
             Some(Fault::InternalError) => (500, error("InternalServerError")),
             Some(Fault::Conflict) if operation == "TransactWriteItems" => (400, conflict(&body)),
             Some(Fault::LeftOver) if operation == "BatchGetItem" => self.half_done(&body).await,
-            Some(Fault::ItemConflict) if matches!(operation.as_str(), "PutItem" | "UpdateItem" | "DeleteItem") => {
+            Some(Fault::ItemConflict) if matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem") => {
                 (400, error("TransactionConflictException"))
             }
-            Some(Fault::Conflict | Fault::ItemConflict | Fault::LeftOver) | None => self.done(&operation, body).await,
+            Some(Fault::Conflict | Fault::ItemConflict | Fault::LeftOver) | None => self.done(operation, body).await,
             Some(Fault::AnswerLost) => {
-                self.done(&operation, body).await;
+                self.done(operation, body).await;
                 (500, error("InternalServerError"))
             }
         };
@@ -316,9 +340,10 @@ impl HttpConnector for Engine {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let engine = self.clone();
         HttpConnectorFuture::new(async move {
+            let started = engine.tick();
             // Without a pause here requests would run one after the other, and races would stay hidden.
             tokio::task::yield_now().await;
-            let answer = engine.answer(request).await;
+            let answer = engine.answer(request, started).await;
             tokio::task::yield_now().await;
             Ok::<_, ConnectorError>(answer)
         })

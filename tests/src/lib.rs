@@ -9,6 +9,7 @@ pub mod bulk;
 pub mod canary;
 pub mod cases;
 pub mod client;
+pub mod cost;
 pub mod documents;
 pub mod emf;
 pub mod engine;

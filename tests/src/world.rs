@@ -7,6 +7,7 @@ use shared::{
     app::{AppId, AppKey, AppRecord},
     clock::Clock,
     codes::SendLimits,
+    config::SETTINGS_MAX_AGE,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
     hash_key::KeyedHash,
@@ -104,20 +105,25 @@ impl World {
 
     /// A fresh deployment of some endpoints only.
     pub async fn with_routes(routes: Routes) -> Self {
-        Self::build(routes, outbox(), NOWHERE).await
+        Self::build(routes, outbox(), NOWHERE, Duration::ZERO).await
     }
 
     /// A fresh deployment that sends its messages this way.
     pub async fn with_messages(messages: Messages) -> Self {
-        Self::build(routes(), messages, NOWHERE).await
+        Self::build(routes(), messages, NOWHERE, Duration::ZERO).await
     }
 
     /// A fresh deployment that finds WeChat at this address.
     pub async fn with_wechat(url: &str) -> Self {
-        Self::build(routes(), outbox(), url).await
+        Self::build(routes(), outbox(), url, Duration::ZERO).await
     }
 
-    async fn build(routes: Routes, messages: Messages, wechat_url: &str) -> Self {
+    /// A fresh deployment whose instance keeps the settings of apps for a while, as those on Lambda do.
+    pub async fn with_cached_settings() -> Self {
+        Self::build(routes(), outbox(), NOWHERE, SETTINGS_MAX_AGE).await
+    }
+
+    async fn build(routes: Routes, messages: Messages, wechat_url: &str, settings_max_age: Duration) -> Self {
         let engine = Engine::new();
         let system: &dyn Entropy = &SystemEntropy;
         // On an engine of its own a test needs no name of its own, and a fixed one reads better.
@@ -128,7 +134,7 @@ impl World {
         let clock = Arc::new(FixedClock::at(START));
         let hash = KeyedHash::new(b"a key of the tests, never of a deployment").expect("a key");
         let tables = TableNames::of_stack(&stack);
-        let store = Store::new(engine.client(), tables, Some(hash), Duration::ZERO, Arc::clone(&entropy));
+        let store = Store::new(engine.client(), tables, Some(hash), settings_max_age, Arc::clone(&entropy));
         let keys = SigningKeySet::generate(&SystemEntropy).expect("a key can be made");
         let ring = KeyRing::signing(&serde_json::to_string(&keys).expect("keys serialise")).expect("keys");
         let issuer = Issuer { url: URL.to_owned(), tenant_id: "1".to_owned(), tenant_name: "id.test".to_owned() };

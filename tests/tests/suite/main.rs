@@ -6,6 +6,7 @@ mod accounts;
 mod authorization;
 mod codes;
 mod cors;
+mod cost;
 mod delivery;
 mod directory;
 mod docs;
