@@ -35,7 +35,7 @@ async fn every_endpoint_costs_what_is_written_down() {
 async fn hash_milliseconds() -> f64 {
     let hasher = PasswordHasher::new();
     let mut shortest = f64::INFINITY;
-    for _ in 0..20 {
+    for _ in 0..100 {
         let started = Instant::now();
         hasher.hash(&Password::new("correct horse battery".to_owned()), &SystemEntropy).await;
         shortest = shortest.min(started.elapsed().as_secs_f64() * 1_000.0);
@@ -48,7 +48,9 @@ fn the_promised_figures_are_kept() {
     let figures = Figures::committed();
     // Request, the most calls, read units and write units.
     let promised = [
-        ("POST /api/AppUsers/{appId}/SignIn", 3, 1.0, 2.0),
+        // Half a unit is the count of the address's failures, which comes in the same call: what one address may guess
+        // is limited, too.
+        ("POST /api/AppUsers/{appId}/SignIn", 3, 1.5, 2.0),
         ("GET /api/AppUsers/{appId}/Profile", 1, 1.0, 0.0),
         ("GET /api/AppUsers/{appId}/Profile, with an OAuth token", 2, 2.0, 0.0),
         ("POST /api/AppUsers/{appId}/QRCodeSignIn, waiting", 1, 0.5, 0.0),
