@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod oracle;
 pub mod records;
 pub mod rights;
+pub mod traffic;
 pub mod webdriver;
 pub mod world;
 

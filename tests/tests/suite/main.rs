@@ -5,6 +5,7 @@
 mod accounts;
 mod authorization;
 mod codes;
+mod contract;
 mod cors;
 mod cost;
 mod delivery;
@@ -24,6 +25,7 @@ mod races;
 mod security;
 mod template;
 mod tokens;
+mod traffic;
 mod two_factor;
 mod wechat;
 mod wire;

@@ -1,10 +1,12 @@
 //! Licence codes and their users.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
 use shared::{
     bitkey::{Bitkey, BitkeyRecord, BitkeyScope},
     licence::Sn,
+    storage::Table,
 };
 
 use crate::{
@@ -55,6 +57,14 @@ pub(super) async fn run(mut run: Run) -> Vec<Measured> {
 }
 
 async fn reserve_ordinals(world: &World, drawn: usize) {
-    let row = json!({"pk": {"S": "2#sn#S1"}, "sk": {"S": "next"}, "next": {"N": drawn.to_string()}});
-    world.engine.put(&world.table(shared::storage::Table::Licences), &row).await;
+    let update = world.engine.client().update_item().table_name(world.table(Table::Licences));
+    update
+        .key("pk", AttributeValue::S("2#sn#S1".to_owned()))
+        .key("sk", AttributeValue::S("next".to_owned()))
+        .update_expression("ADD #next :drawn")
+        .expression_attribute_names("#next", "next")
+        .expression_attribute_values(":drawn", AttributeValue::N(drawn.to_string()))
+        .send()
+        .await
+        .expect("the counter is there");
 }
