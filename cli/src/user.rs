@@ -19,6 +19,8 @@ pub(crate) enum UserCommand {
     Points(PointsArgs),
     /// Switch off the second factor of somebody who lost theirs
     TwoFactorOff(WhichUser),
+    /// Forget the failed passwords and two-factor codes of somebody whom they keep out
+    Unlock(WhichUser),
 }
 
 #[derive(Args)]
@@ -63,6 +65,12 @@ pub(crate) async fn run(store: Store, command: UserCommand) -> Result<Value, Fai
                 return Err(Failure::new(format!("app {app} has no user {user}")));
             }
             Ok(json!({"appId": app, "userId": user, "twoFactor": false}))
+        }
+        UserCommand::Unlock(WhichUser { app, user }) => {
+            if !store.app(app).forget_failures(user).await? {
+                return Err(Failure::new(format!("app {app} has no user {user}")));
+            }
+            Ok(json!({"appId": app, "userId": user, "locked": false}))
         }
     }
 }

@@ -146,8 +146,12 @@ impl StoredHash {
         }
         let cost = |name: &str| phc.params.get_decimal(name);
         Some(Self {
-            // More than four times today's memory is no hash of ours, but an attempt to stop the instance.
-            parameters: Parameters::new(cost("m").filter(|m| *m <= 4 * MEMORY)?, cost("t")?, cost("p")?)?,
+            // More than four times today's work is no hash of ours, but an attempt to stop the instance.
+            parameters: Parameters::new(
+                cost("m").filter(|m| *m <= 4 * MEMORY)?,
+                cost("t").filter(|t| *t <= 4 * PASSES)?,
+                cost("p").filter(|p| *p <= 4 * LANES)?,
+            )?,
             salt: phc.salt?.as_ref().to_vec(),
             hash: phc.hash?.as_bytes().try_into().ok()?,
         })
@@ -237,13 +241,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_hash_is_a_wrong_password() {
+    async fn si_20_a_broken_hash_is_a_wrong_password() {
         let hasher = PasswordHasher::new();
         for broken in [
             "",
             "plain",
             "$argon2id$v=19$m=19456,t=2,p=1$",
             "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=19$m=256,t=4294967295,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=19$m=256,t=2,p=16$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=16$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR",
+            "$argon2id$v=19$m=256,t=2,p=1$$",
         ] {
             assert_eq!(hasher.verify(&password("password"), Some(broken)).await, Verified::Wrong, "{broken}");
         }

@@ -69,6 +69,8 @@ pub async fn by_password(
     };
     let user = match store.attempt_password(account, ctx.now).await? {
         Attempt::Granted(user) => user.map(|user| *user),
+        // Answered as a wrong password, after the same work.
+        Attempt::Ended => None,
         Attempt::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
     };
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());

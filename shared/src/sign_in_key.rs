@@ -69,9 +69,8 @@ mod tests {
         }
     }
 
-    /// QR-01
     #[test]
-    fn keys_are_uniform_and_do_not_repeat() {
+    fn qr_01_keys_are_uniform_and_do_not_repeat() {
         const DRAWS: usize = 100_000;
         let app = AppId::new(2).unwrap();
         let keys: Vec<_> = (0..DRAWS).map(|_| SignInKey::draw(app, &SystemEntropy)).collect();

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// For how many seconds a code is shown.
-const STEP_SECONDS: i64 = 30;
+pub(crate) const STEP_SECONDS: i64 = 30;
 /// How many recovery codes a user gets.
 pub const RECOVERY_CODES: usize = 10;
 /// How long a secret that was shown may be switched on, in seconds.
@@ -262,33 +262,38 @@ impl Code {
     }
 }
 
-/// Uses up a code of a user whose second factor is on. The try is charged before anything is compared.
+/// Uses up a code of a user whose second factor is on.
 pub async fn spend(env: &Env, ctx: &Ctx, user: &User, code: &Code) -> Result<(), ApiError> {
-    let store = env.store.app(user.app_id);
-    let factor = match store.attempt_second_factor(user.id, ctx.now).await? {
-        FactorAttempt::Granted(factor) => factor,
-        FactorAttempt::Gone => return Err(ErrorCode::InvalidTwoFactorCode.into()),
-        FactorAttempt::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
-    };
-    // Switched off since the user was read: there is nothing to ask for any more.
-    let Some(sealed) = factor.secret else { return Ok(()) };
-    let attempt = env.entropy.hex::<8>();
-    let key = env.totp_key()?;
     let spent = match code {
-        Code::Totp(code) => {
-            let secret = key.open(user.app_id, user.id, &sealed).map_err(ApiError::internal)?;
-            let step = secret.step_of(code, ctx.now, factor.last_step).ok_or(ErrorCode::InvalidTwoFactorCode)?;
-            store.accept_totp_step(user.id, &sealed, step, &attempt).await?
-        }
+        Code::Totp(code) => spend_totp(env, ctx, user, code).await?,
         Code::Recovery(code) => {
-            let hash = key.hash(user.app_id, user.id, code);
-            store.spend_recovery_code(user.id, &sealed, &hash, &attempt).await?
+            // Nobody guesses 80 bits: a recovery code is neither charged nor made to wait, so that somebody else's
+            // guesses do not keep its owner out.
+            let Some(sealed) = &user.totp_secret else { return Ok(()) };
+            let hash = env.totp_key()?.hash(user.app_id, user.id, code);
+            let attempt = env.entropy.hex::<8>();
+            env.store.app(user.app_id).spend_recovery_code(user.id, sealed, &hash, &attempt).await?
         }
     };
     match spent {
         FactorChange::Done => Ok(()),
         FactorChange::Refused => Err(ErrorCode::InvalidTwoFactorCode.into()),
     }
+}
+
+/// The try is charged before anything is compared.
+async fn spend_totp(env: &Env, ctx: &Ctx, user: &User, code: &TotpCode) -> Result<FactorChange, ApiError> {
+    let store = env.store.app(user.app_id);
+    let factor = match store.attempt_second_factor(user.id, ctx.now).await? {
+        FactorAttempt::Granted(factor) => factor,
+        FactorAttempt::Gone | FactorAttempt::Ended => return Ok(FactorChange::Refused),
+        FactorAttempt::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
+    };
+    // Switched off since the user was read: there is nothing to ask for any more.
+    let Some(sealed) = factor.secret else { return Ok(FactorChange::Done) };
+    let secret = env.totp_key()?.open(user.app_id, user.id, &sealed).map_err(ApiError::internal)?;
+    let Some(step) = secret.step_of(code, ctx.now, factor.last_step) else { return Ok(FactorChange::Refused) };
+    Ok(store.accept_totp_step(user.id, &sealed, step, &env.entropy.hex::<8>()).await?)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(crate) async fn handle(
     let factor = match store.attempt_second_factor(user.id, ctx.now).await? {
         FactorAttempt::Granted(factor) => factor,
         FactorAttempt::Gone => return Err(ErrorCode::InvalidToken.into()),
+        FactorAttempt::Ended => return Err(ErrorCode::InvalidTwoFactorCode.into()),
         FactorAttempt::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
     };
     if command.enable {

@@ -85,9 +85,8 @@ mod tests {
         }
     }
 
-    /// QR-23
     #[test]
-    fn long_scopes_are_refused_and_long_remarks_cut() {
+    fn qr_23_long_scopes_are_refused_and_long_remarks_cut() {
         assert!(read(&format!(r#"{{"scopes":"{}"}}"#, "爱".repeat(200))).is_ok());
         assert!(read(&format!(r#"{{"scopes":"{}"}}"#, "a".repeat(201))).is_err());
         let remark = |text: &str| read(&format!(r#"{{"remark":"{text}"}}"#)).unwrap().remark.unwrap().into_string();

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn no_platform_reaches_into_the_union_id() {
+    fn un_10_un_11_no_platform_reaches_into_the_union_id() {
         let app = number(2);
         assert_ne!(external_id(app, &external("wx#1", "a")), external_id(app, &external("wx", "#1a")));
         assert_ne!(external_id(app, &external("1:a", "b")), external_id(app, &external("1", ":ab")));

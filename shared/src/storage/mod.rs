@@ -43,7 +43,7 @@ pub use self::{
     keys::Table,
     licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
     oauth::{CodeState, Deleted, Exchanged, Grant, Spent, UsedCode},
-    password_budget::{Account, Attempt, FREE_FAILURES, wait_after},
+    password_budget::{Account, Attempt},
     password_reset::Reset,
     points::{LedgerPage, OrderState, Posted},
     qr_sign_ins::{

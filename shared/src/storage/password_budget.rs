@@ -15,17 +15,22 @@ use super::{
 use crate::user::{User, UserId};
 
 /// Failures that cost no waiting.
-pub const FREE_FAILURES: u32 = 5;
+const FREE_FAILURES: u32 = 5;
 /// Seconds to wait after the fifth failure, the sixth, and so on; the last one stays.
 const WAITS: [i64; 9] = [1, 3, 5, 10, 30, 60, 300, 900, 3_600];
-/// A count this old is forgotten.
+/// So many failures in a row, and the password counts no more until it is set anew.
+const MOST_FAILURES: u32 = 100;
+/// A count this old is forgotten, unless it ended the password.
 const MEMORY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 const FAILURES: &str = "passwordFailures";
 const LAST_FAILURE: &str = "lastPasswordFailure";
 
+/// A count that ended a password is kept like a user: one that nobody holds stays as dead as one that somebody holds.
+const FOR_GOOD: SignedDuration = SignedDuration::from_hours(100 * 365 * 24);
+
 /// Seconds that must pass after this many failures in a row.
-pub fn wait_after(failures: u32) -> i64 {
+fn wait_after(failures: u32) -> i64 {
     match failures.checked_sub(FREE_FAILURES) {
         None => 0,
         Some(over) => WAITS[WAITS.len().min(over as usize + 1) - 1],
@@ -51,6 +56,8 @@ pub enum Attempt {
         /// Seconds until the next try is looked at, at least one.
         retry_after: u64,
     },
+    /// Too many failures in a row: no password is right any more. Nothing was charged.
+    Ended,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -68,7 +75,15 @@ impl Budget {
     }
 
     fn is_forgotten(self, now: Timestamp) -> bool {
-        self.last_failure <= forgotten_before(now)
+        !self.is_ended() && self.last_failure <= forgotten_before(now)
+    }
+
+    fn is_ended(self) -> bool {
+        self.failures >= MOST_FAILURES
+    }
+
+    fn after_one_more(self, now: Timestamp) -> u32 {
+        if self.is_forgotten(now) { 1 } else { self.failures.saturating_add(1) }
     }
 }
 
@@ -101,6 +116,9 @@ impl AppStore<'_> {
                 Updated::Refused(None) => return Ok(Attempt::Granted(None)),
                 Updated::Refused(Some(item)) => read::<Budget>(item)?,
             };
+            if seen.is_ended() {
+                return Ok(Attempt::Ended);
+            }
             let wait = seen.wait(now);
             if wait > 0 && !seen.is_forgotten(now) {
                 return Ok(Attempt::Throttled { retry_after: wait.unsigned_abs().div_ceil(1_000) });
@@ -138,9 +156,8 @@ impl AppStore<'_> {
                 "SET #failures = if_not_exists(#failures, :zero) + :one, #last = :now".to_owned()
             }
             Condition::Unchanged(seen) => {
-                let next = if seen.is_forgotten(now) { 1 } else { seen.failures.saturating_add(1) };
                 call = call
-                    .expression_attribute_values(":next", number(next))
+                    .expression_attribute_values(":next", number(seen.after_one_more(now)))
                     .expression_attribute_values(":failures", number(seen.failures))
                     .expression_attribute_values(":seen", number(seen.last_failure));
                 "SET #failures = :next, #last = :now".to_owned()
@@ -155,9 +172,13 @@ impl AppStore<'_> {
             Account::Known(_) => only_if.push_str(" AND attribute_exists(pk)"),
             Account::Unknown(_) => {
                 set.push_str(", #expires = :expires");
+                let kept = match condition {
+                    Condition::Unchanged(seen) if seen.after_one_more(now) >= MOST_FAILURES => FOR_GOOD,
+                    Condition::Unchanged(_) | Condition::Free => MEMORY,
+                };
                 call = call
                     .expression_attribute_names("#expires", EXPIRES)
-                    .expression_attribute_values(":expires", number(now.as_second() + MEMORY.as_secs()));
+                    .expression_attribute_values(":expires", number(now.as_second() + kept.as_secs()));
             }
         }
         update(call.update_expression(set).condition_expression(only_if)).await
@@ -187,6 +208,25 @@ impl AppStore<'_> {
             // Refused: changed or deleted meanwhile, so there is nothing to take back any more.
             Updated::Done(_) | Updated::Refused(_) => Ok(()),
         }
+    }
+
+    /// Forgets all failures of a user, of the password and of the second factor: for the operator's command line.
+    /// Whether there is such a user.
+    pub async fn forget_failures(&self, user: UserId) -> Result<bool, StorageError> {
+        let call = self
+            .store
+            .db
+            .update_item()
+            .table_name(self.store.tables.get(Table::Users)?)
+            .set_key(Some(keys::user(self.app, user)))
+            .update_expression(
+                "REMOVE passwordFailures, lastPasswordFailure, totpFailures, lastTotpFailure, totpFailuresInAll",
+            )
+            .condition_expression("attribute_exists(pk)");
+        Ok(match update(call).await? {
+            Updated::Done(_) => true,
+            Updated::Refused(_) => false,
+        })
     }
 
     fn budget_of(&self, account: Account<'_>) -> Result<(Table, Key), StorageError> {

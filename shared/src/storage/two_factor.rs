@@ -7,17 +7,40 @@ use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder,
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::{
     AppStore, StorageError, Updated,
     keys::{self, Table},
     number,
-    password_budget::{FREE_FAILURES, forgotten_before, wait_after},
+    password_budget::forgotten_before,
     read, text, update,
 };
-use crate::{two_factor::SealedSecret, user::UserId};
+use crate::{
+    two_factor::{STEP_SECONDS, SealedSecret},
+    user::UserId,
+};
+
+/// Wrong codes in a row that may be tried at once. After them the authenticator's next code is waited for, so that no
+/// more than these are compared with one.
+const FREE_FAILURES: u32 = 5;
+/// From so many in a row on, each one locks the factor for a while.
+const LOCKING_FAILURES: u32 = 10;
+const LOCK: SignedDuration = SignedDuration::from_mins(15);
+/// So many wrong codes in all since the factor was switched on or a recovery code was used, and only a recovery code
+/// counts any more: a right code of the user's own does not give a guesser new tries.
+const MOST_FAILURES: u32 = 100;
+
+/// When the next code is looked at after these failures in a row, in milliseconds since 1970.
+fn next_try(failures: u32, last_failure: i64) -> i64 {
+    const STEP: i64 = STEP_SECONDS * 1_000;
+    match failures {
+        LOCKING_FAILURES.. => last_failure + LOCK.as_secs() * 1_000,
+        FREE_FAILURES => (last_failure.div_euclid(STEP) + 1) * STEP,
+        _ => last_failure,
+    }
+}
 
 /// What is stored of a user's second factor.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +62,8 @@ pub struct Factor {
     failures: u32,
     #[serde(default, rename = "lastTotpFailure")]
     last_failure: i64,
+    #[serde(default, rename = "totpFailuresInAll")]
+    failures_in_all: u32,
     #[serde(rename = "totpAttempt")]
     attempt: Option<String>,
 }
@@ -55,6 +80,8 @@ pub enum FactorAttempt {
         /// Seconds until the next try is looked at, at least one.
         retry_after: u64,
     },
+    /// Too many failures in all: only a recovery code counts any more. Nothing was charged.
+    Ended,
 }
 
 /// What became of a change that a right code asked for.
@@ -88,7 +115,10 @@ impl AppStore<'_> {
                 Updated::Refused(None) => return Ok(FactorAttempt::Gone),
                 Updated::Refused(Some(item)) => read::<Factor>(item)?,
             };
-            let wait = factor.last_failure + wait_after(factor.failures) * 1_000 - now.as_millisecond();
+            if factor.failures_in_all >= MOST_FAILURES {
+                return Ok(FactorAttempt::Ended);
+            }
+            let wait = next_try(factor.failures, factor.last_failure) - now.as_millisecond();
             if wait > 0 && factor.last_failure > forgotten_before(now) {
                 return Ok(FactorAttempt::Throttled { retry_after: wait.unsigned_abs().div_ceil(1_000) });
             }
@@ -108,22 +138,34 @@ impl AppStore<'_> {
             .factor(user)?
             .expression_attribute_names("#failures", "totpFailures")
             .expression_attribute_names("#last", "lastTotpFailure")
+            .expression_attribute_names("#all", "totpFailuresInAll")
             .expression_attribute_values(":now", number(now.as_millisecond()))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":most", number(MOST_FAILURES))
             .return_values(ReturnValue::AllNew);
         Ok(match seen {
             None => call
-                .update_expression("SET #failures = if_not_exists(#failures, :zero) + :one, #last = :now")
-                .condition_expression("attribute_exists(pk) AND (attribute_not_exists(#failures) OR #failures < :free)")
-                .expression_attribute_values(":zero", number(0))
-                .expression_attribute_values(":one", number(1))
+                .update_expression(
+                    "SET #failures = if_not_exists(#failures, :zero) + :one, #last = :now, \
+                     #all = if_not_exists(#all, :zero) + :one",
+                )
+                .condition_expression(
+                    "attribute_exists(pk) AND (attribute_not_exists(#failures) OR #failures < :free) \
+                     AND (attribute_not_exists(#all) OR #all < :most)",
+                )
                 .expression_attribute_values(":free", number(FREE_FAILURES)),
             Some(seen) => {
                 let is_forgotten = seen.last_failure <= forgotten_before(now);
-                call.update_expression("SET #failures = :failures, #last = :now")
-                    .condition_expression("#failures = :seen AND #last = :seenLast")
-                    .expression_attribute_values(":failures", number(if is_forgotten { 1 } else { seen.failures + 1 }))
-                    .expression_attribute_values(":seen", number(seen.failures))
-                    .expression_attribute_values(":seenLast", number(seen.last_failure))
+                call.update_expression(
+                    "SET #failures = :failures, #last = :now, #all = if_not_exists(#all, :zero) + :one",
+                )
+                .condition_expression(
+                    "#failures = :seen AND #last = :seenLast AND (attribute_not_exists(#all) OR #all < :most)",
+                )
+                .expression_attribute_values(":failures", number(if is_forgotten { 1 } else { seen.failures + 1 }))
+                .expression_attribute_values(":seen", number(seen.failures))
+                .expression_attribute_values(":seenLast", number(seen.last_failure))
             }
         })
     }
@@ -137,7 +179,8 @@ impl AppStore<'_> {
         attempt: &str,
     ) -> Result<FactorChange, StorageError> {
         let call = self
-            .relieved(user, secret, attempt, "SET #step = :step, ", "")?
+            .relieved(user, secret, attempt, "SET #step = :step, #all = if_not_exists(#all, :one) - :one, ", "")?
+            .expression_attribute_values(":one", number(1))
             .condition_expression("#secret = :secret AND (attribute_not_exists(#step) OR #step < :step)")
             .expression_attribute_names("#step", "totpStep")
             .expression_attribute_values(":step", number(step));
@@ -153,7 +196,7 @@ impl AppStore<'_> {
         attempt: &str,
     ) -> Result<FactorChange, StorageError> {
         let call = self
-            .relieved(user, secret, attempt, "DELETE #codes :codes SET ", "")?
+            .relieved(user, secret, attempt, "DELETE #codes :codes SET ", ", #all")?
             .condition_expression("#secret = :secret AND contains(#codes, :code)")
             .expression_attribute_names("#codes", "recoveryCodes")
             .expression_attribute_values(":codes", AttributeValue::Ss(vec![hash.to_owned()]))
@@ -199,7 +242,7 @@ impl AppStore<'_> {
                 pending,
                 attempt,
                 "SET #secret = :secret, #step = :step, #codes = :codes, ",
-                ", #pending, #until",
+                ", #all, #pending, #until",
             )?
             .condition_expression("#pending = :secret AND attribute_not_exists(#secret)")
             .expression_attribute_names("#step", "totpStep")
@@ -220,7 +263,7 @@ impl AppStore<'_> {
         attempt: &str,
     ) -> Result<FactorChange, StorageError> {
         let call = self
-            .relieved(user, secret, attempt, "SET ", ", #secret, #step, #codes")?
+            .relieved(user, secret, attempt, "SET ", ", #all, #secret, #step, #codes")?
             .condition_expression("#secret = :secret AND (attribute_not_exists(#step) OR #step < :step)")
             .expression_attribute_names("#step", "totpStep")
             .expression_attribute_names("#codes", "recoveryCodes")
@@ -235,7 +278,7 @@ impl AppStore<'_> {
             .factor(user)?
             .update_expression(
                 "REMOVE totpSecret, totpStep, totpPending, totpPendingUntil, recoveryCodes, totpFailures, \
-                 lastTotpFailure",
+                 lastTotpFailure, totpFailuresInAll",
             )
             .condition_expression("attribute_exists(pk)");
         Ok(match update(call).await? {
@@ -261,6 +304,7 @@ impl AppStore<'_> {
             .expression_attribute_names("#attempt", "totpAttempt")
             .expression_attribute_names("#failures", "totpFailures")
             .expression_attribute_names("#last", "lastTotpFailure")
+            .expression_attribute_names("#all", "totpFailuresInAll")
             .expression_attribute_values(":secret", text(secret.as_str()))
             .expression_attribute_values(":attempt", text(attempt));
         Ok(call)
@@ -287,4 +331,18 @@ async fn changed(call: UpdateItemFluentBuilder, attempt: &str) -> Result<FactorC
             if is_ours { FactorChange::Done } else { FactorChange::Refused }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tf_08_five_wrong_codes_wait_for_the_next_step_and_ten_for_a_quarter_of_an_hour() {
+        let last = 1_000_000_000_000;
+        let waits: Vec<_> = [0, 4, 5, 6, 9, 10, 11, 99].map(|failures| next_try(failures, last) - last).into();
+        assert_eq!(waits, [0, 0, 20_000, 0, 0, 900_000, 900_000, 900_000]);
+        assert_eq!(next_try(5, 30_000), 60_000, "the first moment of a step");
+        assert_eq!(next_try(5, 59_999), 60_000, "the last");
+    }
 }

@@ -75,7 +75,7 @@ async fn a_token_has_the_claims_that_clients_read() {
 }
 
 #[tokio::test]
-async fn su_01_a_taken_user_name_is_refused_in_any_letter_case_and_composition() {
+async fn su_01_su_02_a_taken_user_name_is_refused_in_any_letter_case_and_composition() {
     let world = World::new().await;
     let client = world.client();
     client.sign_up(2, "Caf\u{e9}", PASSWORD).await;
@@ -199,7 +199,7 @@ async fn a_sign_in_is_three_calls_and_reads_consistently_once() {
 }
 
 #[tokio::test]
-async fn a_union_id_signs_up_once_and_in_ever_after() {
+async fn un_02_un_11_a_union_id_signs_up_once_and_in_ever_after() {
     let world = World::new().await;
     let client = world.client();
     let identity = json!({"platform": "wxminip", "unionID": "oT1"});
@@ -220,7 +220,7 @@ async fn a_union_id_signs_up_once_and_in_ever_after() {
 }
 
 #[tokio::test]
-async fn un_01_a_bare_union_id_is_worth_nothing_to_a_strict_app() {
+async fn un_01_un_14_a_bare_union_id_is_worth_nothing_to_a_strict_app() {
     let world = World::new().await;
     let identity = json!({"platform": "wx", "unionID": "o1"});
     let before = world.snapshot().await;
@@ -239,7 +239,7 @@ async fn un_01_a_bare_union_id_is_worth_nothing_to_a_strict_app() {
 }
 
 #[tokio::test]
-async fn a_default_name_never_fails_a_sign_up() {
+async fn un_16_a_default_name_never_fails_a_sign_up() {
     let world = World::new().await;
     let client = world.client();
     client.sign_up(2, "o1", PASSWORD).await;

@@ -7,27 +7,27 @@ use serde_json::{Value, json};
 use shared::storage::Table;
 use tests::{Answer, World, engine::Fault};
 
-const PHONE: &str = "13800138000";
-const EMAIL: &str = "Alice@Example.com";
-const PASSWORD: &str = "correct horse battery";
-const NEW_PASSWORD: &str = "staple tractor giraffe";
+pub(crate) const PHONE: &str = "13800138000";
+pub(crate) const EMAIL: &str = "Alice@Example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const NEW_PASSWORD: &str = "staple tractor giraffe";
 
-fn path(endpoint: &str) -> String {
+pub(crate) fn path(endpoint: &str) -> String {
     format!("/api/AppUsers/2/{endpoint}")
 }
 
-async fn call(world: &World, endpoint: &str, body: Value) -> Answer {
+pub(crate) async fn call(world: &World, endpoint: &str, body: Value) -> Answer {
     world.client().post(&path(endpoint), body).await
 }
 
 /// Has a code sent, after the minute that must lie between two.
-async fn code(world: &World, address: &str, purpose: &str) -> String {
+pub(crate) async fn code(world: &World, address: &str, purpose: &str) -> String {
     world.wait(60);
     send(world, address, purpose).await.data();
     world.code_for(address)
 }
 
-async fn send(world: &World, address: &str, purpose: &str) -> Answer {
+pub(crate) async fn send(world: &World, address: &str, purpose: &str) -> Answer {
     if address.contains('@') {
         call(world, "SendEmailCode", json!({"email": address, "type": purpose})).await
     } else {
@@ -35,22 +35,22 @@ async fn send(world: &World, address: &str, purpose: &str) -> Answer {
     }
 }
 
-async fn phone_sign_up(world: &World, phone: &str) -> String {
+pub(crate) async fn phone_sign_up(world: &World, phone: &str) -> String {
     let code = code(world, phone, "signup").await;
     call(world, "PhoneSignUp", json!({"phone": phone, "phoneCode": code})).await.token()
 }
 
-async fn email_sign_up(world: &World, email: &str) -> String {
+pub(crate) async fn email_sign_up(world: &World, email: &str) -> String {
     let code = code(world, email, "signup").await;
     call(world, "EmailSignUp", json!({"email": email, "emailCode": code, "pwd": PASSWORD})).await.token()
 }
 
-async fn phone_sign_in(world: &World, phone: &str, code: &str) -> Answer {
+pub(crate) async fn phone_sign_in(world: &World, phone: &str, code: &str) -> Answer {
     call(world, "PhoneSignIn", json!({"phone": phone, "verifyCode": code})).await
 }
 
 /// Another code than this one.
-fn wrong(code: &str) -> String {
+pub(crate) fn wrong(code: &str) -> String {
     format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
 }
 
@@ -96,7 +96,7 @@ async fn the_whole_round() {
 }
 
 #[tokio::test]
-async fn a_mailbox_is_compared_in_lower_case_and_kept_as_sent() {
+async fn ot_10_a_mailbox_is_compared_in_lower_case_and_kept_as_sent() {
     let world = World::new().await;
     let signed_up = claims(&email_sign_up(&world, EMAIL).await);
     assert_eq!(
@@ -105,7 +105,7 @@ async fn a_mailbox_is_compared_in_lower_case_and_kept_as_sent() {
     );
     let digits = code(&world, "alice@example.COM", "signin").await;
     let sent = world.messages_to("ALICE@example.com").pop().unwrap();
-    assert_eq!((sent.to.as_str(), sent.channel, sent.purpose), (EMAIL, "email", "signin"), "OT-10: the stored address");
+    assert_eq!((sent.to.as_str(), sent.channel, sent.purpose), (EMAIL, "email", "signin"), "the stored address");
     let body = json!({"email": "alice@EXAMPLE.com", "code": digits});
     let signed_in = claims(&call(&world, "EmailSignIn", body).await.token());
     assert_eq!((&signed_in["nameid"], &signed_in["grant_type"]), (&signed_up["nameid"], &json!("email")));
@@ -197,7 +197,7 @@ async fn ot_02_known_and_unknown_addresses_get_the_same_bytes_after_the_same_cal
 }
 
 #[tokio::test]
-async fn a_disabled_user_is_sent_nothing_and_is_nobody() {
+async fn ot_28_a_disabled_user_is_sent_nothing_and_is_nobody() {
     let world = World::new().await;
     phone_sign_up(&world, PHONE).await;
     let (signin, reset) = (code(&world, PHONE, "signin").await, code(&world, PHONE, "forgetpwd").await);
@@ -485,7 +485,7 @@ async fn a_closed_app_takes_nobody_with_a_code_either() {
 }
 
 #[tokio::test]
-async fn rp_05_a_reset_ends_every_earlier_token_and_code() {
+async fn rp_05_rp_13_a_reset_unlocks_and_ends_every_earlier_token_and_code() {
     let world = World::new().await;
     let (sms, mail) = (code(&world, PHONE, "signup").await, code(&world, EMAIL, "signup").await);
     let both = json!({"phone": PHONE, "phoneCode": sms, "email": EMAIL, "emailCode": mail, "pwd": PASSWORD});
@@ -509,7 +509,7 @@ async fn rp_05_a_reset_ends_every_earlier_token_and_code() {
         let body = json!({address: to, "code": digits, "pwd": "another good password"});
         call(&world, "ResetPwd", body).await.refused(200, 400, "invalid_code");
     }
-    // RP-13: the failures of before are forgotten.
+    // The failures of before are forgotten.
     call(&world, "SignIn", json!({"userName": PHONE, "pwd": NEW_PASSWORD})).await.token();
     call(&world, "SignIn", json!({"userName": PHONE, "pwd": PASSWORD})).await.refused(200, 401, "invalid_credentials");
 }

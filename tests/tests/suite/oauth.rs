@@ -255,7 +255,7 @@ async fn oa_05_a_bare_union_id_is_worth_what_the_app_says() {
 }
 
 #[tokio::test]
-async fn phones_and_mailboxes_that_were_proven_sign_in_and_share_the_users_budget() {
+async fn si_08_phones_and_mailboxes_that_were_proven_sign_in_and_share_the_users_budget() {
     let world = world().await;
     let user = claims(&plain_token(&world).await)["nameid"].as_str().unwrap().to_owned();
     let holder = |key: &str| json!({"pk": {"S": key}, "userId": {"N": user}});
@@ -512,7 +512,7 @@ async fn an_exchange_takes_a_body_or_none() {
 }
 
 #[tokio::test]
-async fn a_code_of_a_user_who_was_disabled_or_reset_is_void() {
+async fn rp_05_a_code_of_a_user_who_was_disabled_or_reset_is_void() {
     let world = world().await;
     for change in ["SET #it = :new", "SET tokenVersion = :new"] {
         let code = code(&world, json!({})).await;

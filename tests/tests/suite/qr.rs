@@ -104,7 +104,7 @@ pub(crate) async fn change_user(world: &World, token: &str, change: &str, value:
 }
 
 #[tokio::test]
-async fn a_phone_signs_a_page_in() {
+async fn qr_14_a_phone_signs_a_page_in() {
     let world = world().await;
     let (page, phone) = (world.client(), world.client().from("198.51.100.7"));
     let mut ticket = Ticket::begin(&page, 2).await;
@@ -127,7 +127,7 @@ async fn a_phone_signs_a_page_in() {
     assert_eq!((&phones["grant_type"], &pages["grant_type"]), (&json!("unionid"), &json!("qrcode")));
     assert_eq!(phones["nameid"], pages["nameid"]);
     assert_eq!((&pages["platform"], &pages["unionid"]), (&json!("wxminip"), &json!("o1")));
-    assert_ne!(phones["jti"], pages["jti"], "QR-14: the phone gets a token of its own");
+    assert_ne!(phones["jti"], pages["jti"], "the phone gets a token of its own");
     assert_eq!(page.bearer(&answer.token()).get("/api/AppUsers/2/Profile").await.data()["unionID"], "o1");
 
     let gone = ticket.poll(&world.client()).await;
@@ -136,7 +136,7 @@ async fn a_phone_signs_a_page_in() {
 }
 
 #[tokio::test]
-async fn the_phone_sees_whom_it_would_sign_in_to() {
+async fn qr_16_qr_23_the_phone_sees_whom_it_would_sign_in_to() {
     let world = world().await;
     world.change_app(&world.documented, |app| app.card.logo = Some("https://demo.example/logo.png".to_owned())).await;
     let body = json!({"scopes": "openid profile", "remark": "Firefox <b>\u{202e}", "scheme": "app"});
@@ -389,7 +389,7 @@ async fn a_weak_password_or_a_taken_name_moves_nothing() {
 }
 
 #[tokio::test]
-async fn p_20_a_password_reset_ends_what_was_confirmed_before_it() {
+async fn p_20_rp_05_a_password_reset_ends_what_was_confirmed_before_it() {
     let world = world().await;
     let client = &world.client();
     let mut ticket = Ticket::begin(client, 2).await;

@@ -80,7 +80,7 @@ async fn a_hundred_scans_of_one_code_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_confirmations_against_fifty_of_another_user_leave_one_subject() {
+async fn qr_10_fifty_confirmations_against_fifty_of_another_user_leave_one_subject() {
     for are_new in [false, true] {
         let world = World::new().await;
         world.change_app(&world.documented, |app| app.settings.default_password = None).await;
