@@ -33,7 +33,7 @@ enum Command {
     Dev(DevArgs),
     /// Create, list, change and disable apps
     App(OperatorArgs<app::AppCommand>),
-    /// Make the secrets of a deployed stack
+    /// Make, show and rotate the secrets of a deployed stack
     Key {
         #[command(subcommand)]
         command: key::KeyCommand,

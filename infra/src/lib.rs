@@ -4,6 +4,7 @@
 //! The reader knows what this project's template uses and no more. What it does not know it refuses, so that nothing
 //! in the template stays unseen by the tests.
 
+mod alarm;
 mod create;
 mod function;
 mod table;
@@ -12,6 +13,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+pub use alarm::{Alarm, Metric};
 pub use create::{CreateError, create_tables};
 pub use function::{Event, Function, Statement};
 pub use table::{AttributeType, Index, IndexScope, Key, KeyKind, Projection, Table};
@@ -24,6 +26,8 @@ use yaml::Cursor;
 pub struct Template {
     tables: Vec<Table>,
     functions: Vec<Function>,
+    alarms: Vec<Alarm>,
+    outputs: Vec<String>,
     parameter_defaults: BTreeMap<String, String>,
 }
 
@@ -70,6 +74,16 @@ impl Template {
                 tables.push(Table::read(logical_id, &resource, &functions)?);
             }
         }
+        let mut alarms = Vec::new();
+        for (logical_id, resource) in resources.entries()? {
+            if resource.require("Type")?.text()? == "AWS::CloudWatch::Alarm" {
+                alarms.push(Alarm::read(logical_id, &resource)?);
+            }
+        }
+        let outputs = match root.get("Outputs")? {
+            Some(outputs) => outputs.entries()?.into_iter().map(|(name, _)| name.to_owned()).collect(),
+            None => Vec::new(),
+        };
         let mut parameter_defaults = BTreeMap::new();
         if let Some(parameters) = root.get("Parameters")? {
             for (name, parameter) in parameters.entries()? {
@@ -78,7 +92,7 @@ impl Template {
                 }
             }
         }
-        Ok(Self { tables, functions, parameter_defaults })
+        Ok(Self { tables, functions, alarms, outputs, parameter_defaults })
     }
 
     /// The tables, in the template's order.
@@ -91,11 +105,28 @@ impl Template {
         &self.functions
     }
 
+    /// The alarms, in the template's order.
+    pub fn alarms(&self) -> &[Alarm] {
+        &self.alarms
+    }
+
+    /// The names of what a deployed stack tells.
+    pub fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
+    /// The names of the parameters that an operator may leave as they are.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.parameter_defaults.keys().map(String::as_str)
+    }
+
     /// What a parameter of the template is when an operator does not set it.
     pub fn parameter_default(&self, name: &str) -> Option<&str> {
         self.parameter_defaults.get(name).map(String::as_str)
     }
 }
 
+#[cfg(test)]
+mod operation_tests;
 #[cfg(test)]
 mod tests;

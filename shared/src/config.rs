@@ -14,6 +14,7 @@
 //! | `SENDS_PER_IP_PER_HOUR` | codes per client address, default 20 |
 //! | `PASSWORD_FAILURES_PER_IP_PER_HOUR` | wrong passwords per client address, default 100 |
 //! | `CODE_FAILURES_PER_IP_PER_HOUR` | unknown authorization codes per client address, default 100 |
+//! | `SMS_PER_DAY`, `MAILS_PER_DAY` | codes of a day, over all apps, default 1000 and 10000; 0 sends none |
 //! | `TIME_ZONE` | IANA name, default `Asia/Shanghai` |
 //! | `TENANT_ID`, `TENANT_NAME` | claims of that name; default `1` and the public URL's host |
 //! | `QR_CODES_PER_IP_PER_MINUTE` | QR sign-ins that one address may begin; default 30 |
@@ -35,18 +36,20 @@ use std::{
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
     clock::{Clock, SystemClock},
-    codes::SendLimits,
+    codes::{DailyBudgets, SendLimits},
+    current_tokens::{CurrentTokens, KeySource},
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
     hash_key::KeyedHash,
     jwt::{Issuer, KeyRing, Tokens},
     limits::Limits,
     messages::{MailConfig, Messages, SmsConfig},
+    parameter_store::ParameterStore,
     password::PasswordHasher,
     storage::{Store, Table, TableNames},
     two_factor::TotpKey,
@@ -96,11 +99,13 @@ pub enum ConfigError {
 pub struct Config {
     tables: TableNames,
     ring: KeyRing,
+    key_source: Option<(KeySource, Timestamp)>,
     issuer: Issuer,
     hash: Option<KeyedHash>,
     totp: Option<TotpKey>,
     messages: Messages,
     send_limits: SendLimits,
+    budgets: DailyBudgets,
     time_zone: TimeZone,
     limits: Limits,
     wechat_url: String,
@@ -151,6 +156,7 @@ impl Config {
         Ok(Self {
             tables: TableNames::from_lookup(|table| variable(table.variable())),
             ring,
+            key_source: None,
             issuer: Issuer {
                 url,
                 tenant_id: variable("TENANT_ID").unwrap_or_else(|| "1".to_owned()),
@@ -160,6 +166,7 @@ impl Config {
             totp,
             messages: messages(variable, aws)?,
             send_limits: send_limits(variable)?,
+            budgets: budgets(variable)?,
             time_zone: TimeZone::get(&zone).map_err(|error| invalid("TIME_ZONE", error.to_string()))?,
             limits: limits(variable)?,
             wechat_url: variable("WECHAT_URL").unwrap_or_else(|| WECHAT_URL.to_owned()),
@@ -175,15 +182,20 @@ impl Config {
     /// What requests are served with: the system's clock and randomness, and this client's tables.
     pub fn into_env(self, db: aws_sdk_dynamodb::Client, settings_max_age: Duration) -> Env {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let tokens = Tokens::new(self.ring, self.issuer);
         Env::new(Parts {
             store: Store::new(db, self.tables, self.hash, settings_max_age, Arc::clone(&entropy)),
             clock: Arc::new(SystemClock),
             entropy,
             passwords: PasswordHasher::new(),
-            tokens: Tokens::new(self.ring, self.issuer),
+            tokens: match self.key_source {
+                Some((source, read_at)) => CurrentTokens::following(tokens, source, read_at),
+                None => tokens.into(),
+            },
             totp: self.totp,
             messages: self.messages,
             send_limits: self.send_limits,
+            budgets: self.budgets,
             time_zone: self.time_zone,
             limits: self.limits,
             wechat_url: self.wechat_url,
@@ -205,6 +217,16 @@ fn send_limits(variable: impl Fn(&str) -> Option<String>) -> Result<SendLimits, 
     SendLimits::parse(&rates).ok_or_else(|| ConfigError::Invalid {
         name: "SEND_LIMITS",
         problem: "must be like 1/60 5/3600 10/86400".to_owned(),
+    })
+}
+
+/// What a day may cost in messages.
+fn budgets(variable: impl Fn(&str) -> Option<String>) -> Result<DailyBudgets, ConfigError> {
+    let default = DailyBudgets::default();
+    let budget = |name| number(&variable, name, 0..=1_000_000_000);
+    Ok(DailyBudgets {
+        sms: budget("SMS_PER_DAY")?.unwrap_or(default.sms),
+        mail: budget("MAILS_PER_DAY")?.unwrap_or(default.mail),
     })
 }
 
@@ -277,42 +299,33 @@ pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
         .filter_map(|name| Some((variables.get(&format!("{name}_PARAMETER"))?.clone(), name)))
         .filter(|(parameter, _)| !parameter.is_empty())
         .collect();
+    let store = ParameterStore::new(aws_sdk_ssm::Client::new(&aws));
+    let read_at = SystemClock.now();
     if !parameters.is_empty() {
-        let (values, missing) = read_parameters(&aws, parameters.keys().cloned().collect()).await?;
-        if let Some(missing) =
-            missing.iter().find(|it| !parameters.get(*it).is_some_and(|name| OPTIONAL_PARAMETERS.contains(name)))
-        {
+        let names: Vec<_> = parameters.keys().cloned().collect();
+        let found = store.read(&names).await.map_err(|error| ConfigError::Parameters(error.to_string()))?;
+        let is_missing = |parameter: &String| !found.iter().any(|it| it.name == *parameter);
+        let needed = parameters.iter().filter(|(_, variable)| !OPTIONAL_PARAMETERS.contains(variable));
+        if let Some(missing) = needed.map(|(parameter, _)| parameter).find(|parameter| is_missing(parameter)) {
             return Err(ConfigError::Parameters(format!("{missing} does not exist")));
         }
-        for (parameter, value) in values {
-            if let Some(name) = parameters.get(&parameter) {
-                variables.insert((*name).to_owned(), value);
+        for parameter in found {
+            if let Some(variable) = parameters.get(&parameter.name) {
+                variables.insert((*variable).to_owned(), parameter.value);
             }
         }
     }
     if let Some(missing) = needed.iter().find(|name| variables.get(**name).is_none_or(String::is_empty)) {
         return Err(ConfigError::Missing(missing));
     }
-    let config = Config::with_aws(|name| variables.get(name).cloned(), Some(&aws))?;
+    let mut config = Config::with_aws(|name| variables.get(name).cloned(), Some(&aws))?;
+    // As `with_aws` does, a function that has both takes the keys that sign.
+    let holder = |variable| parameters.iter().find(|(_, it)| **it == variable).map(|(parameter, _)| parameter.clone());
+    let signs = variables.get(SIGNING_KEYS).is_some_and(|keys| !keys.is_empty());
+    config.key_source = holder(if signs { SIGNING_KEYS } else { VERIFICATION_KEYS })
+        .map(|parameter| (KeySource { store, parameter, signs }, read_at));
     let endpoint = variables.get("TESSERA_DYNAMODB_ENDPOINT").map(String::as_str);
     Ok(config.into_env(dynamodb(&aws, endpoint), SETTINGS_MAX_AGE))
-}
-
-/// The values of parameters by name, and the names that no parameter has.
-async fn read_parameters(
-    aws: &SdkConfig,
-    names: Vec<String>,
-) -> Result<(Vec<(String, String)>, Vec<String>), ConfigError> {
-    let answer = aws_sdk_ssm::Client::new(aws)
-        .get_parameters()
-        .set_names(Some(names))
-        .with_decryption(true)
-        .send()
-        .await
-        .map_err(|error| ConfigError::Parameters(error.into_service_error().to_string()))?;
-    let missing = answer.invalid_parameters().to_vec();
-    let parameters = answer.parameters.unwrap_or_default().into_iter();
-    Ok((parameters.filter_map(|parameter| Some((parameter.name?, parameter.value?))).collect(), missing))
 }
 
 /// The SDK's settings: a call that does not answer is given up while the client still waits for us.

@@ -5,8 +5,16 @@ use std::{ops::Deref, sync::Arc};
 use jiff::tz::TimeZone;
 
 use crate::{
-    clock::Clock, codes::SendLimits, entropy::Entropy, error::ApiError, jwt::Tokens, limits::Limits,
-    messages::Messages, password::PasswordHasher, storage::Store, two_factor::TotpKey,
+    clock::Clock,
+    codes::{DailyBudgets, SendLimits},
+    current_tokens::CurrentTokens,
+    entropy::Entropy,
+    error::ApiError,
+    limits::Limits,
+    messages::Messages,
+    password::PasswordHasher,
+    storage::Store,
+    two_factor::TotpKey,
 };
 
 /// The parts of a running function, cheap to clone.
@@ -25,13 +33,15 @@ pub struct Parts {
     /// Hashes passwords.
     pub passwords: PasswordHasher,
     /// Issues and verifies tokens.
-    pub tokens: Tokens,
+    pub tokens: CurrentTokens,
     /// Guards the secrets of the second factors; a function that asks for none has none.
     pub totp: Option<TotpKey>,
     /// Carries messages to people.
     pub messages: Messages,
     /// How often codes may be sent.
     pub send_limits: SendLimits,
+    /// How many codes may be sent in a day.
+    pub budgets: DailyBudgets,
     /// The zone of the dates that v1 clients read.
     pub time_zone: TimeZone,
     /// How much one client address may do.

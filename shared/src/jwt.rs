@@ -19,12 +19,15 @@ use crate::{
     app::{AppId, AppRecord},
     consent::{ConsentId, GrantId},
     entropy::Entropy,
+    key_rotation::KeyHistory,
     secret::AccessToken,
     user::{User, UserId},
 };
 
 /// The longest token, in bytes: existing clients keep it in one cookie.
 pub const MAX_TOKEN_BYTES: usize = 3_800;
+/// The longest that a token lives, in days. A key that signed is kept as long: [`crate::key_rotation`].
+pub const MAX_TOKEN_DAYS: u32 = 99;
 /// The longest avatar, in bytes, that becomes the `picture` claim.
 const MAX_PICTURE_BYTES: usize = 255;
 /// How far the clocks of two instances may differ, in seconds.
@@ -82,16 +85,19 @@ impl GrantType {
 }
 
 /// The signing keys as they are kept: all of them verify, one of them signs.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SigningKeySet {
     /// The id of the key that signs.
     pub active: String,
     /// All keys.
     pub keys: Vec<SigningKey>,
+    /// What happened to them when.
+    #[serde(default, skip_serializing_if = "KeyHistory::is_empty")]
+    pub history: KeyHistory,
 }
 
 /// One signing key as it is kept.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "alg")]
 pub enum SigningKey {
     /// ECDSA on P-256: resource servers verify with the public half.
@@ -113,12 +119,53 @@ pub enum SigningKey {
 impl SigningKeySet {
     /// One new ES256 key.
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, KeyError> {
+        let mut set = Self { active: String::new(), keys: Vec::new(), history: KeyHistory::new() };
+        set.active = set.add_key(entropy)?;
+        Ok(set)
+    }
+
+    /// Adds a new ES256 key, which verifies and does not sign. Returns its id.
+    pub(crate) fn add_key(&mut self, entropy: &dyn Entropy) -> Result<String, KeyError> {
         let kid = entropy.hex::<8>();
         let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .and_then(|pair| pair.to_pkcs8v1())
             .map_err(|_| broken(&kid, "cannot be made"))?;
-        let key = SigningKey::ES256 { kid: kid.clone(), pkcs8: STANDARD.encode(pkcs8.as_ref()) };
-        Ok(Self { active: kid, keys: vec![key] })
+        self.keys.push(SigningKey::ES256 { kid: kid.clone(), pkcs8: STANDARD.encode(pkcs8.as_ref()) });
+        Ok(kid)
+    }
+
+    /// Forgets a key.
+    pub(crate) fn drop_key(&mut self, kid: &str) {
+        self.keys.retain(|key| key.kid() != kid);
+        self.history.remove(kid);
+    }
+
+    /// The ids of all keys.
+    pub fn kids(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.kid().to_owned()).collect()
+    }
+}
+
+impl SigningKey {
+    /// The key's id.
+    pub fn kid(&self) -> &str {
+        match self {
+            Self::ES256 { kid, .. } | Self::HS256 { kid, .. } => kid,
+        }
+    }
+
+    /// What it signs with.
+    pub const fn algorithm(&self) -> &'static str {
+        match self {
+            Self::ES256 { .. } => "ES256",
+            Self::HS256 { .. } => "HS256",
+        }
+    }
+}
+
+impl std::fmt::Debug for SigningKeySet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKeySet").field("active", &self.active).finish_non_exhaustive()
     }
 }
 
@@ -152,7 +199,11 @@ pub struct KeyRing {
 impl KeyRing {
     /// A ring that signs and verifies, from the JSON of a [`SigningKeySet`].
     pub fn signing(text: &str) -> Result<Self, KeyError> {
-        let set: SigningKeySet = serde_json::from_str(text)?;
+        Self::of_signing(&serde_json::from_str(text)?)
+    }
+
+    /// A ring that signs and verifies.
+    pub fn of_signing(set: &SigningKeySet) -> Result<Self, KeyError> {
         let mut active = None;
         let mut keys = Vec::new();
         for key in &set.keys {
@@ -217,6 +268,16 @@ impl KeyRing {
             }
         }
         Ok(Self { active: None, verifying, set })
+    }
+
+    /// A ring that verifies nothing.
+    pub(crate) fn empty() -> Self {
+        Self { active: None, verifying: HashMap::new(), set: VerificationKeySet { keys: Vec::new() } }
+    }
+
+    /// Whether tokens of the key are verified.
+    pub fn knows(&self, kid: &str) -> bool {
+        self.verifying.contains_key(kid)
     }
 
     /// What functions need that verify and never sign. Contains the shared secrets, if there are any.
@@ -375,6 +436,11 @@ impl Tokens {
     /// Tokens of this deployment.
     pub const fn new(ring: KeyRing, issuer: Issuer) -> Self {
         Self { ring, issuer }
+    }
+
+    /// The same with other keys.
+    pub(crate) fn with_keys(&self, ring: KeyRing) -> Self {
+        Self { ring, issuer: self.issuer.clone() }
     }
 
     /// The key set that everybody may know.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{codes::Purpose, secret::MiniProgramSecret};
+use crate::{codes::Purpose, jwt::MAX_TOKEN_DAYS, secret::MiniProgramSecret};
 
 /// The language of the messages that an app's clients get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,8 +200,8 @@ impl Settings {
 
     /// What is wrong with these values, if anything; for the operator.
     pub fn check(&self) -> Result<(), String> {
-        if !(1..=99).contains(&self.token_days) {
-            return Err("tokenDays must be from 1 to 99".to_owned());
+        if !(1..=MAX_TOKEN_DAYS).contains(&self.token_days) {
+            return Err(format!("tokenDays must be from 1 to {MAX_TOKEN_DAYS}"));
         }
         if !(1..=128).contains(&self.password_min_length) {
             return Err("passwordMinLength must be from 1 to 128".to_owned());

@@ -194,7 +194,7 @@ pub async fn admit(
 }
 
 /// The token that an authorization code is exchanged for.
-pub fn oauth_token(
+pub async fn oauth_token(
     env: &Env,
     ctx: &Ctx,
     app: &AppRecord,
@@ -210,11 +210,11 @@ pub fn oauth_token(
         days: grant.days,
         oauth: Some(OAuthClaims { scope: &grant.scopes, consent, grant: &grant.id }),
     };
-    env.tokens.issue(request, ctx.now, env.entropy.as_ref()).map_err(ApiError::internal)
+    env.tokens.at(ctx.now).await?.issue(request, ctx.now, env.entropy.as_ref()).map_err(ApiError::internal)
 }
 
 /// The token of an admitted user.
-pub fn token(
+pub async fn token(
     env: &Env,
     ctx: &Ctx,
     app: &AppRecord,
@@ -223,5 +223,5 @@ pub fn token(
 ) -> Result<TokenResponse, ApiError> {
     notes::user(admitted.user().id);
     let request = TokenRequest { app, user: admitted.user(), grant_type, days: app.settings.token_days, oauth: None };
-    env.tokens.issue(request, ctx.now, env.entropy.as_ref()).map_err(ApiError::internal)
+    env.tokens.at(ctx.now).await?.issue(request, ctx.now, env.entropy.as_ref()).map_err(ApiError::internal)
 }

@@ -17,6 +17,7 @@ pub mod inputs;
 pub mod journal;
 pub mod ledger;
 pub mod oracle;
+pub mod parameters;
 pub mod records;
 pub mod rights;
 pub mod traffic;

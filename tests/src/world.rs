@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use shared::{
     app::{AppId, AppKey, AppRecord},
     clock::Clock,
-    codes::SendLimits,
+    codes::{DailyBudgets, SendLimits},
     config::SETTINGS_MAX_AGE,
     entropy::{Entropy, SystemEntropy},
     env::{Env, Parts},
@@ -137,7 +137,6 @@ impl World {
         let store = Store::new(engine.client(), tables, Some(hash), settings_max_age, Arc::clone(&entropy));
         let keys = SigningKeySet::generate(&SystemEntropy).expect("a key can be made");
         let ring = KeyRing::signing(&serde_json::to_string(&keys).expect("keys serialise")).expect("keys");
-        let issuer = Issuer { url: URL.to_owned(), tenant_id: "1".to_owned(), tenant_name: "id.test".to_owned() };
         let names = Table::ALL.iter().map(|table| (*table, format!("{stack}-{table:?}"))).collect();
         let watch = Watch::new(engine.clone(), names, messages.clone());
         let env = Env::new(Parts {
@@ -145,10 +144,11 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy,
             passwords: PasswordHasher::new(),
-            tokens: Tokens::new(ring, issuer),
-            totp: Some(TotpKey::new(b"a TOTP key of the tests: 32 byte").expect("a key")),
+            tokens: Tokens::new(ring, issuer()).into(),
+            totp: Some(totp_key()),
             messages,
             send_limits: SendLimits::default(),
+            budgets: DailyBudgets::default(),
             time_zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
             limits: Limits::default(),
             wechat_url: wechat_url.to_owned(),
@@ -160,6 +160,26 @@ impl World {
         }
         engine.take_calls();
         Self { service: app(routes, env.clone()), env, engine, stack, clock, keys, documented, strict, watch }
+    }
+
+    /// Somebody who calls another instance of all functions over the same data, changed in some of its parts.
+    pub fn instance(&self, change: impl FnOnce(&mut Parts)) -> Client {
+        let mut parts = Parts {
+            store: self.env.store.clone(),
+            clock: Arc::clone(&self.env.clock),
+            entropy: Arc::clone(&self.env.entropy),
+            passwords: PasswordHasher::new(),
+            tokens: Tokens::new(KeyRing::of_signing(&self.keys).expect("keys"), issuer()).into(),
+            totp: Some(totp_key()),
+            messages: self.env.messages.clone(),
+            send_limits: self.env.send_limits.clone(),
+            budgets: self.env.budgets,
+            time_zone: self.env.time_zone.clone(),
+            limits: self.env.limits,
+            wechat_url: self.env.wechat_url.clone(),
+        };
+        change(&mut parts);
+        Client::new(app(routes(), Env::new(parts)), Arc::clone(&self.watch))
     }
 
     /// Somebody who calls the service, from an address of their own.
@@ -225,6 +245,15 @@ impl World {
         rows.retain(|row| !row["pk"]["S"].as_str().is_some_and(is_ip_budget));
         rows
     }
+}
+
+/// What the deployment under test writes into its tokens.
+pub fn issuer() -> Issuer {
+    Issuer { url: URL.to_owned(), tenant_id: "1".to_owned(), tenant_name: "id.test".to_owned() }
+}
+
+fn totp_key() -> TotpKey {
+    TotpKey::new(b"a TOTP key of the tests: 32 byte").expect("a key")
 }
 
 /// Whether the partition is of a client address, of one app or over all.

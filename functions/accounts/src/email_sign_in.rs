@@ -21,7 +21,7 @@ pub(crate) async fn handle(
 ) -> Result<Reply<TokenResponse>, ApiError> {
     let address = Address::Email(command.email);
     let admitted = sign_in::by_code(&env, &ctx, &app, &address, &command.code, &command.second_factor).await?;
-    sign_in::token(&env, &ctx, &app, &admitted, GrantType::Email).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &admitted, GrantType::Email).await.map(Reply::ok)
 }
 
 #[derive(Debug)]

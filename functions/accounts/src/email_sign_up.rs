@@ -29,7 +29,7 @@ pub(crate) async fn handle(
         group: command.group,
     };
     let user = sign_up::sign_up(&env, &ctx, &app, request).await?;
-    sign_in::token(&env, &ctx, &app, &Admitted::new_user(user), GrantType::Email).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &Admitted::new_user(user), GrantType::Email).await.map(Reply::ok)
 }
 
 #[derive(Debug)]

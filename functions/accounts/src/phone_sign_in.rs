@@ -21,7 +21,7 @@ pub(crate) async fn handle(
 ) -> Result<Reply<TokenResponse>, ApiError> {
     let address = Address::Phone(command.phone);
     let admitted = sign_in::by_code(&env, &ctx, &app, &address, &command.code, &command.second_factor).await?;
-    sign_in::token(&env, &ctx, &app, &admitted, GrantType::Phone).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &admitted, GrantType::Phone).await.map(Reply::ok)
 }
 
 #[derive(Debug)]

@@ -22,7 +22,7 @@ pub(crate) async fn handle(
     let login = Login::UserName(&command.user_name);
     let user = sign_in::by_password(&env, &ctx, &app, login, &command.password).await?;
     let admitted = sign_in::admit(&env, &ctx, &app, user, &command.second_factor).await?;
-    sign_in::token(&env, &ctx, &app, &admitted, GrantType::Account).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &admitted, GrantType::Account).await.map(Reply::ok)
 }
 
 #[derive(Debug)]

@@ -24,7 +24,7 @@ pub(crate) async fn handle(
     let id = store.find_external_id(&command.external_id).await?.ok_or(ErrorCode::UserNotFound)?;
     let user = store.find_user(id).await?.filter(User::is_active).ok_or(ErrorCode::UserNotFound)?;
     let admitted = sign_in::admit(&env, &ctx, &app, user, &command.second_factor).await?;
-    sign_in::token(&env, &ctx, &app, &admitted, GrantType::UnionId).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &admitted, GrantType::UnionId).await.map(Reply::ok)
 }
 
 #[derive(Debug)]

@@ -37,10 +37,15 @@ pub(crate) async fn send(
         code: &code,
         limits: &env.send_limits.0,
         client: env.limits.sends(ctx.client),
+        budget: env.budgets.of(address.channel()),
     };
     match store.issue_code(new, ctx.now).await? {
         Issued::Done => {}
         Issued::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
+        Issued::BudgetSpent { retry_after } => {
+            let cause = format!("the budget of codes by {} is spent for today", address.channel().as_str());
+            return Err(ApiError { cause: Some(cause.into()), ..ApiError::throttled(retry_after) });
+        }
     }
     let message = recipient.map(|to| Message::code(app, to, purpose, code, entropy, ctx.now));
     match &message {

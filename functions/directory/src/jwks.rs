@@ -8,12 +8,15 @@ use axum::{
 };
 use shared::{
     env::Env,
-    http::{Access, Route},
+    error::ApiError,
+    http::{Access, Ctx, Route},
 };
 
 pub(crate) const ROUTE: Route = Route::get("/.well-known/jwks.json", Access::Anonymous);
 
-pub(crate) async fn handle(State(env): State<Env>) -> Response {
+pub(crate) async fn handle(ctx: Ctx, State(env): State<Env>) -> Result<Response, ApiError> {
+    // A new key is published for longer than this and an instance's own patience before it signs.
     let lifetime = HeaderValue::from_static("public, max-age=300");
-    ([(header::CACHE_CONTROL, lifetime)], Json(env.tokens.public_keys())).into_response()
+    let keys = env.tokens.at(ctx.now).await?.public_keys();
+    Ok(([(header::CACHE_CONTROL, lifetime)], Json(keys)).into_response())
 }

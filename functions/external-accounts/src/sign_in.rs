@@ -25,7 +25,7 @@ pub(crate) async fn handle(
     let id = store.find_external_id(&command.external_id).await?.ok_or(ErrorCode::InvalidCredentials)?;
     let user = store.find_user(id).await?.filter(User::is_active).ok_or(ErrorCode::InvalidCredentials)?;
     let admitted = sign_in::admit(&env, &ctx, &app, user, &command.second_factor).await?;
-    sign_in::token(&env, &ctx, &app, &admitted, GrantType::External).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &admitted, GrantType::External).await.map(Reply::ok)
 }
 
 #[derive(Debug)]

@@ -60,7 +60,7 @@ pub(crate) async fn handle(
     match store.exchange(&code, &grant, ctx.now).await? {
         Exchanged::Done(consent) => {
             let admitted = Admitted::by_ticket(user);
-            sign_in::oauth_token(&env, &ctx, &app, &admitted, &grant, consent).map(Reply::ok)
+            sign_in::oauth_token(&env, &ctx, &app, &admitted, &grant, consent).await.map(Reply::ok)
         }
         Exchanged::Used(earlier) => Err(replayed(&store, &earlier).await),
         Exchanged::Dead => Err(ErrorCode::InvalidGrant.into()),

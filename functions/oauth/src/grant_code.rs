@@ -8,7 +8,7 @@ use shared::{
     env::Env,
     error::{ApiError, ErrorCode},
     http::{Access, App, Body, Command, Ctx, Field, Fields, Json, Query, Refusal, Reply, Route, SentAppSecret},
-    jwt::GrantType,
+    jwt::{GrantType, MAX_TOKEN_DAYS},
     redirect::RedirectUri,
     secret::{AuthorizationCode, Password},
     settings::Proof,
@@ -139,7 +139,7 @@ struct Days(u32);
 impl Field for Days {
     fn read(value: Json) -> Result<Self, Refusal> {
         let days = u64::read(value).ok().and_then(|days| u32::try_from(days).ok());
-        days.filter(|days| (1..=99).contains(days)).map(Self).ok_or("must be from 1 to 99")
+        days.filter(|days| (1..=MAX_TOKEN_DAYS).contains(days)).map(Self).ok_or("must be from 1 to 99")
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn handle(
         // Whatever ended the user's tokens since the confirmation ended this one before it was made.
         return Err(ErrorCode::QrExpired.into());
     }
-    sign_in::token(&env, &ctx, &app, &Admitted::by_ticket(user), GrantType::QrCode).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &Admitted::by_ticket(user), GrantType::QrCode).await.map(Reply::ok)
 }
 
 #[derive(Debug)]

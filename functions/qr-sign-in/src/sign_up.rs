@@ -46,7 +46,7 @@ pub(crate) async fn handle(
         ConfirmedSignIn::Done => {}
         ConfirmedSignIn::Unusable => return Err(ErrorCode::QrUnusable.into()),
     }
-    sign_in::token(&env, &ctx, &app, &admitted, GrantType::UnionId).map(Reply::ok)
+    sign_in::token(&env, &ctx, &app, &admitted, GrantType::UnionId).await.map(Reply::ok)
 }
 
 async fn find_holder(env: &Env, app: &App, id: &ExternalId) -> Result<Option<User>, ApiError> {

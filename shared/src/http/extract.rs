@@ -96,7 +96,8 @@ async fn bearer(parts: &Parts, when_gone: ErrorCode) -> Result<Caller, ApiError>
     let scope = scope(parts)?;
     let app = scope.app().await?;
     let token = bearer_token(&parts.headers).ok_or(ErrorCode::InvalidToken)?;
-    let token = scope.env.tokens.verify(token, scope.now).map_err(|_| ErrorCode::InvalidToken)?;
+    let tokens = scope.env.tokens.at(scope.now).await?;
+    let token = tokens.verify(token, scope.now).map_err(|_| ErrorCode::InvalidToken)?;
     if token.app != app.app_id {
         return Err(ErrorCode::InvalidToken.into());
     }

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     clock::Stopwatch,
+    config::SIGNING_KEYS,
     env::Env,
     error::{ApiError, ErrorCode},
     log::{
@@ -140,6 +141,12 @@ impl Inner {
             Ok(body) => body,
             Err(error) => return error.into_response(),
         };
+        // Before anything is changed: what has had its effect must not fail for want of a key.
+        if self.wants_keys(number)
+            && let Err(error) = scope.env.tokens.at(scope.now).await
+        {
+            return error.into_response();
+        }
         head.extensions.insert(Arc::clone(scope));
         let handled = self.handlers[number].clone().oneshot(Request::from_parts(head, Body::from(body)));
         // A bug in one request must not end the instance, which serves the next one.
@@ -160,6 +167,10 @@ impl Inner {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+
+    fn wants_keys(&self, number: usize) -> bool {
+        self.routes.route(number).access == Access::Bearer || self.routes.needed().contains(&SIGNING_KEYS)
     }
 }
 

@@ -8,23 +8,26 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
     operation::put_item::PutItemError,
-    types::{Put, ReturnValuesOnConditionCheckFailure},
+    types::{Put, ReturnValuesOnConditionCheckFailure, Update},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     AppStore, IpBudget, Item, StorageError, item,
-    keys::{self, Table},
-    read, text,
+    keys::{self, EXPIRES, Table},
+    number, read, text,
     transaction::{Transacted, Transaction},
 };
 use crate::{
-    codes::{AddressRecord, Charge, Purpose, Rate},
+    codes::{AddressRecord, Charge, DailyBudget, Purpose, Rate},
     contact::Address,
     secret::VerificationCode,
 };
 
+const DAY: i64 = 86_400;
+/// In how many places a share of the day's budget is looked for.
+const PLACES_TRIED: u64 = 3;
 /// The longest that anything in a record matters, in seconds: sends count for a day.
 const MEMORY: i64 = 25 * 3_600;
 /// How often a change is tried when others change the same record. Each lost round is a change of somebody else's, and
@@ -44,6 +47,8 @@ pub struct NewCode<'a> {
     pub limits: &'a [Rate],
     /// What the client's address may still send.
     pub client: Option<IpBudget>,
+    /// What the deployment may still send today on this channel.
+    pub budget: DailyBudget,
 }
 
 /// Whether a code may be sent.
@@ -54,6 +59,11 @@ pub enum Issued {
     /// Too many; nothing was written.
     Throttled {
         /// Seconds until another one may be sent.
+        retry_after: u64,
+    },
+    /// The deployment has sent what it may in a day; nothing was written.
+    BudgetSpent {
+        /// Seconds until the next day, UTC.
         retry_after: u64,
     },
 }
@@ -118,12 +128,16 @@ impl Seen {
 enum Step {
     Record,
     Client,
+    Budget,
 }
 
 impl AppStore<'_> {
     /// Counts a code that is about to be sent, and makes it work; all or nothing.
     pub async fn issue_code(&self, new: NewCode<'_>, now: Timestamp) -> Result<Issued, StorageError> {
-        let NewCode { address, purpose, code, limits, client } = new;
+        let NewCode { address, purpose, code, limits, client, budget } = new;
+        let mut place = self.store.entropy.below(budget.places());
+        // A place that is full is not the end of the budget. Of many places the last codes are not looked for in all.
+        let mut places_left = budget.places().min(PLACES_TRIED);
         let hash = code.hash(self.store.hash()?, self.app, address, purpose);
         let mut seen = self.address_record(address).await?;
         for _ in 0..ROUNDS {
@@ -136,16 +150,26 @@ impl AppStore<'_> {
             if let Some(budget) = client {
                 transaction.update(Step::Client, self.store.charge_ip_step(budget, now)?);
             }
+            transaction.update(Step::Budget, self.count_budget(address, budget, place, now)?);
             let refused = match transaction.commit(self.store).await? {
                 Transacted::Committed => return Ok(Issued::Done),
                 Transacted::Refused(refused) => refused,
             };
-            let Some((_, found)) = refused.into_iter().find(|(step, _)| *step == Step::Record) else {
-                // The address's record was as it was read: it is the client whose budget is used up.
-                let retry_after = client.map_or(1, |budget| budget.retry_after(now));
-                return Ok(Issued::Throttled { retry_after });
-            };
-            seen = Seen::of(found)?;
+            let is_refused = |wanted| refused.iter().any(|(step, _)| *step == wanted);
+            if let Some(client) = client.filter(|_| is_refused(Step::Client)) {
+                return Ok(Issued::Throttled { retry_after: client.retry_after(now) });
+            }
+            if is_refused(Step::Budget) {
+                places_left -= 1;
+                if places_left == 0 {
+                    let retry_after = (DAY - now.as_second().rem_euclid(DAY)).unsigned_abs();
+                    return Ok(Issued::BudgetSpent { retry_after });
+                }
+                place = (place + 1) % budget.places();
+            }
+            if let Some((_, found)) = refused.into_iter().find(|(step, _)| *step == Step::Record) {
+                seen = Seen::of(found)?;
+            }
         }
         Err(StorageError::contended())
     }
@@ -317,5 +341,29 @@ impl AppStore<'_> {
             }
         }
         Err(StorageError::contended())
+    }
+
+    /// One more code of the day in a place, if its share is not used up.
+    fn count_budget(
+        &self,
+        address: &Address,
+        budget: DailyBudget,
+        place: u64,
+        now: Timestamp,
+    ) -> Result<Update, StorageError> {
+        let day = now.as_second().div_euclid(DAY);
+        Update::builder()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_key(Some(keys::codes_of_day(address.channel(), day, place)))
+            .update_expression("SET #count = if_not_exists(#count, :zero) + :one, #expires = :expires")
+            .condition_expression("(attribute_not_exists(#count) AND :zero < :limit) OR #count < :limit")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_names("#expires", EXPIRES)
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(budget.share(place)))
+            .expression_attribute_values(":expires", number((day + 1) * DAY + 3_600))
+            .build()
+            .map_err(StorageError::from_build)
     }
 }

@@ -30,6 +30,7 @@
 //! | Codes | `{app}#qr#{hash}` | | a page that waits for a phone | QR sign-in: each poll is one read of it |
 //! | Codes | `ip#{kind}#{hash}#{window}`, `{app}#ip#…` | | what one address did in one window of time, over all apps or in one | what is limited per address |
 //! | Codes | `{app}#contact#{hash}` | | the codes, sends and wrong tries of one phone or mailbox | everything with codes |
+//! | Codes | `codes#{channel}#{day}#{place}` | | codes sent on a channel in one day, over all apps, a share of them | sending a code |
 //!
 //! Client text stands last in its key, or behind its own length, so that no text can forge the end of a part. Texts
 //! that would be secrets or personal data in a throwaway table are replaced by keyed hashes ([`KeyedHash`]).
@@ -44,7 +45,7 @@ use crate::{
     binding::BindingId,
     bitkey::BitkeyId,
     consent::ConsentId,
-    contact::Address,
+    contact::{Address, Channel},
     entropy::hex,
     hash_key::KeyedHash,
     licence::Sn,
@@ -283,6 +284,11 @@ pub const BEHIND_LINKS: &str = "link$";
 /// Codes: the QR sign-in with this key. Whoever holds the key can act for the page or the phone, hence the hash.
 pub fn qr_sign_in(app: AppId, hash: &KeyedHash, key: SignInKey) -> Key {
     single(format!("{app}#qr#{}", hash.of(&["qr", &app.to_string(), &key.to_string()])))
+}
+
+/// Codes: how many codes a day saw on a channel, counted in several places. Days are counted from 1970.
+pub fn codes_of_day(channel: Channel, day: i64, place: u64) -> Key {
+    single(format!("codes#{}#{day}#{place}", channel.as_str()))
 }
 
 /// Codes: what one address did in one window of time, counted from 1970, in one app or over all.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use shared::storage::Table;
+use shared::{codes::DailyBudgets, storage::Table};
 use tests::{Answer, World, engine::Fault};
 
 pub(crate) const PHONE: &str = "13800138000";
@@ -277,6 +277,56 @@ async fn ot_05_a_client_has_twenty_an_hour_over_all_apps() {
     send(2, 50, "127.0.0.1").await.refused(200, 429, "throttled");
     world.wait(3_600);
     send(2, 51, "2001:db8::1").await.data();
+}
+
+#[tokio::test]
+async fn a_deployment_has_a_budget_for_each_channel_and_day_over_all_clients() {
+    let world = World::new().await;
+    let limited = world.instance(|parts| parts.budgets = DailyBudgets { sms: 3, mail: 1 });
+    let sms = async |n: u32| {
+        let client = limited.clone().from(&format!("198.51.100.{n}"));
+        // Whoever is unknown is counted, too: else the budget would tell who is not.
+        let purpose = if n.is_multiple_of(2) { "signup" } else { "signin" };
+        client.post(&path("SendSMSCode"), json!({"phone": format!("1380013{n:04}"), "type": purpose})).await
+    };
+    for n in 0..3 {
+        sms(n).await.data();
+    }
+    let before = world.snapshot().await;
+    let refused = sms(3).await;
+    refused.refused(200, 429, "throttled");
+    // The tests begin at four in the morning, UTC.
+    assert_eq!(refused.header("retry-after"), (20 * 3_600).to_string());
+    assert_eq!(world.snapshot().await, before, "the address and the client keep what they may send");
+    let mail = json!({"email": "a@example.com", "type": "signup"});
+    limited.post(&path("SendEmailCode"), mail).await.data();
+    world.wait(20 * 3_600 - 1);
+    sms(4).await.refused(200, 429, "throttled");
+    world.wait(1);
+    sms(4).await.data();
+}
+
+#[tokio::test]
+async fn a_large_budget_is_counted_in_places_and_the_last_code_is_found() {
+    let world = World::new().await;
+    let budget = DailyBudgets { sms: 1_000, mail: 0 };
+    let limited = world.instance(|parts| parts.budgets = budget);
+    let day = "2026-03-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() / 86_400;
+    for (place, count) in [(0, "500"), (1, "498")] {
+        let pk = format!("codes#sms#{day}#{place}");
+        let row = json!({"pk": {"S": pk}, "count": {"N": count}, "expires": {"N": "9999999999"}});
+        world.engine.put(&world.table(Table::Codes), &row).await;
+    }
+    let answers =
+        (0..8).map(|n| {
+            let client = limited.clone();
+            async move {
+                client.post(&path("SendSMSCode"), json!({"phone": format!("1380013000{n}"), "type": "signup"})).await
+            }
+        });
+    assert_eq!(counts(&join_all(answers).await), HashMap::from([("ok", 2), ("throttled", 6)]));
+    let mail = json!({"email": "a@example.com", "type": "signup"});
+    limited.post(&path("SendEmailCode"), mail).await.refused(200, 429, "throttled");
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ async fn fi_17_whatever_a_carrier_answers_the_client_hears_the_same_and_nothing_
         sends_once_and_tells_nothing(&world, PHONE).await;
         assert!(stopwatch.elapsed() < PATIENCE / 2);
         assert_eq!(server.received_requests().await.unwrap().len(), 1);
-        assert_eq!(world.rows(Table::Codes).await.len(), 2, "the address and the client are charged");
+        assert_eq!(world.rows(Table::Codes).await.len(), 3, "the address, the client and the day are charged");
     }
     // Nobody listens there.
     let closed = json!({"carrier": "webhook", "url": "http://127.0.0.1:1/", "secret": SECRET});

@@ -22,6 +22,7 @@ mod profile;
 mod qr;
 mod qr_model;
 mod races;
+mod rotation;
 mod security;
 mod template;
 mod tokens;

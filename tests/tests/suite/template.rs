@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use infra::{Event, Template};
-use shared::storage::Table;
+use shared::{log::emf, storage::Table};
 use tests::world::{groups, routes};
 
 #[test]
@@ -54,4 +54,27 @@ fn the_template_has_the_tables_of_the_schema() {
         assert_eq!(table.point_in_time_recovery, table.name_suffix != "Codes", "{}", table.logical_id);
         assert_eq!(table.ttl_attribute.as_deref(), (table.name_suffix == "Codes").then_some("expires"));
     }
+}
+
+#[test]
+fn alarms_watch_what_the_functions_count() {
+    let template = Template::bundled().unwrap();
+    let own = template.alarms().iter().flat_map(|alarm| &alarm.metrics).filter(
+        |metric| matches!(&metric.namespace, infra::Value::Pattern(pattern) if pattern == "Tessera/${AWS::StackName}"),
+    );
+    let mut watched = 0;
+    for metric in own {
+        watched += 1;
+        match metric.dimensions.as_slice() {
+            // Counted by the template's own filter, from the log.
+            [] if metric.name == "SpentBudgets" => {}
+            [] => assert!(emf::TOTALS.iter().any(|(name, _)| *name == metric.name), "{metric:?}"),
+            [(name, infra::Value::Literal(reason))] => {
+                assert_eq!((name.as_str(), metric.name.as_str()), ("reason", emf::REFUSALS));
+                assert!(emf::refusals().any(|code| code.reason() == reason), "{metric:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(watched > 4);
 }
