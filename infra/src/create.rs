@@ -1,16 +1,23 @@
 //! Creates the template's tables through the DynamoDB API, on engines that no stack can be deployed to.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::{
     Client,
+    client::Waiters as _,
     error::{BuildError, DisplayErrorContext, SdkError},
     operation::create_table::CreateTableError,
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, LocalSecondaryIndex,
-        Projection as Projected, ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+        Projection as Projected, ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
+        TimeToLiveSpecification,
     },
 };
 
 use crate::{AttributeType, IndexScope, Key, KeyKind, Projection, Table, Template};
+
+/// How long a table may take to be there.
+const CREATION: Duration = Duration::from_mins(1);
 
 /// Why a table was not created.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +74,14 @@ async fn create(client: &Client, table: &Table, name: &str) -> Result<(), Create
         };
     }
     match call.send().await {
-        Ok(_) => {}
+        // DynamoDB itself takes some seconds; emulators are done at once.
+        Ok(created) => {
+            let status = created.table_description().and_then(TableDescription::table_status);
+            if status != Some(&TableStatus::Active) {
+                let wait = client.wait_until_table_exists().table_name(name);
+                wait.wait(CREATION).await.map_err(|error| engine(&error))?;
+            }
+        }
         Err(SdkError::ServiceError(error)) if matches!(error.err(), CreateTableError::ResourceInUseException(_)) => {
             return Ok(());
         }

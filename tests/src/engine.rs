@@ -1,6 +1,7 @@
 //! The SDK's connector around a DynamoDB engine: every call recorded, any call spoilt.
 //!
-//! The engine is the embedded one, with no socket in between, unless `DYNAMODB_ENDPOINT` names another.
+//! The engine is the embedded one, with no socket in between, unless `DYNAMODB_ENDPOINT` names another: an emulator, or
+//! DynamoDB itself, then with the keys and the region that the `AWS_` variables give.
 
 use std::{
     collections::VecDeque,
@@ -9,9 +10,13 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{Client, config::Region};
+use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::{
     client::{
-        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+            SharedHttpConnector,
+        },
         orchestrator::{HttpRequest, HttpResponse},
         result::ConnectorError,
         runtime_components::RuntimeComponents,
@@ -57,8 +62,37 @@ pub struct Call {
 enum Backend {
     /// The embedded engine, in memory.
     Embedded(Box<Database>),
-    /// Somebody else, at this address.
-    Outside(String),
+    /// Somebody else.
+    Outside(Outside),
+}
+
+/// An engine behind an address.
+struct Outside {
+    endpoint: String,
+    region: String,
+    credentials: Credentials,
+    http: SharedHttpClient,
+}
+
+impl Outside {
+    /// The engine that the environment names. Emulators tell accounts and regions apart, and check no key.
+    #[expect(clippy::disallowed_methods, reason = "which engine to test on is for whoever runs the tests to say")]
+    fn of_environment() -> Option<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let key = |name: &str| variable(name).unwrap_or_else(|| "local".to_owned());
+        let credentials = Credentials::from_keys(
+            key("AWS_ACCESS_KEY_ID"),
+            key("AWS_SECRET_ACCESS_KEY"),
+            variable("AWS_SESSION_TOKEN"),
+        );
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        Some(Self {
+            endpoint: variable("DYNAMODB_ENDPOINT")?,
+            region: variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+            credentials,
+            http: aws_smithy_http_client::Builder::new().tls_provider(tls).build_https(),
+        })
+    }
 }
 
 /// A DynamoDB for tests.
@@ -87,11 +121,9 @@ impl Default for Engine {
 
 impl Engine {
     /// An empty embedded engine, or the one that `DYNAMODB_ENDPOINT` names.
-    #[expect(clippy::disallowed_methods, reason = "which engine to test on is for whoever runs the tests to say")]
     pub fn new() -> Self {
-        let endpoint = std::env::var("DYNAMODB_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
-        let backend = match endpoint {
-            Some(endpoint) => Backend::Outside(endpoint),
+        let backend = match Outside::of_environment() {
+            Some(outside) => Backend::Outside(outside),
             None => Backend::Embedded(Box::new(Database::memory().expect("memory can be had"))),
         };
         Self(Arc::new(Inner { backend, calls: Mutex::default(), faults: Mutex::default(), meter: Mutex::default() }))
@@ -104,15 +136,18 @@ impl Engine {
 
     /// A client of the engine. It retries like one of AWS, without waiting in between for long.
     pub fn client(&self) -> Client {
+        let (endpoint, region, credentials) = match &self.0.backend {
+            Backend::Embedded(_) => {
+                ("http://embedded", "local".to_owned(), Credentials::from_keys("local", "local", None))
+            }
+            Backend::Outside(outside) => (&*outside.endpoint, outside.region.clone(), outside.credentials.clone()),
+        };
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version_latest()
-            .region(Region::from_static("local"))
-            .credentials_provider(Credentials::from_keys("local", "local", None))
+            .region(Region::new(region))
+            .credentials_provider(credentials)
             .http_client(self.clone())
-            .endpoint_url(match &self.0.backend {
-                Backend::Embedded(_) => "http://embedded",
-                Backend::Outside(endpoint) => endpoint,
-            })
+            .endpoint_url(endpoint)
             .retry_config(
                 aws_sdk_dynamodb::config::retry::RetryConfig::standard()
                     .with_max_attempts(3)
@@ -202,7 +237,12 @@ impl Engine {
     }
 
     /// `started` is the time on the meter at which the call left the client.
-    async fn answer(&self, request: HttpRequest, started: Option<u64>) -> HttpResponse {
+    async fn answer(
+        &self,
+        request: HttpRequest,
+        started: Option<u64>,
+        outside: Option<&SharedHttpConnector>,
+    ) -> Result<HttpResponse, ConnectorError> {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
@@ -210,14 +250,19 @@ impl Engine {
         rights::record(&operation, &input);
         let call = Call { operation: operation.clone(), input: input.clone() };
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-        let Some(started) = started else { return self.answer_to(&operation, body).await };
+        let is_spoilt = !self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if let (Some(outside), false) = (outside, is_spoilt) {
+            // As the SDK signed it.
+            return outside.call(request).await;
+        }
+        let Some(started) = started else { return Ok(self.answer_to(&operation, body).await) };
         input["ReturnConsumedCapacity"] = "TOTAL".into();
         let answer = self.answer_to(&operation, input.to_string()).await;
         let read = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).unwrap_or_default();
         if let Some(meter) = self.0.meter.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             meter.answered(started, &operation, &input, &read);
         }
-        answer
+        Ok(answer)
     }
 
     /// The answer to a call, spoilt or not.
@@ -262,16 +307,16 @@ impl Engine {
         (status, answer.to_string())
     }
 
-    /// Has the call done.
+    /// Has the call done; elsewhere without a signature, which emulators let pass.
     async fn done(&self, operation: &str, body: String) -> (u16, String) {
         match &self.0.backend {
             Backend::Embedded(database) => match run(database, operation, &body) {
                 Ok(body) => (200, body),
                 Err(error) => (error.status_code(), error.to_json()),
             },
-            Backend::Outside(endpoint) => {
+            Backend::Outside(outside) => {
                 let answer = reqwest::Client::new()
-                    .post(endpoint)
+                    .post(&outside.endpoint)
                     .header("content-type", "application/x-amz-json-1.0")
                     .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
                     // Emulators tell accounts and regions apart by it, and check nothing.
@@ -336,22 +381,33 @@ fn conflict(body: &str) -> String {
     .to_string()
 }
 
-impl HttpConnector for Engine {
+/// The engine as the SDK sees it, and the way to where it is when it is elsewhere.
+#[derive(Clone, Debug)]
+struct Connector {
+    engine: Engine,
+    outside: Option<SharedHttpConnector>,
+}
+
+impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let engine = self.clone();
+        let Self { engine, outside } = self.clone();
         HttpConnectorFuture::new(async move {
             let started = engine.tick();
             // Without a pause here requests would run one after the other, and races would stay hidden.
             tokio::task::yield_now().await;
-            let answer = engine.answer(request, started).await;
+            let answer = engine.answer(request, started, outside.as_ref()).await;
             tokio::task::yield_now().await;
-            Ok::<_, ConnectorError>(answer)
+            answer
         })
     }
 }
 
 impl HttpClient for Engine {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let outside = match &self.0.backend {
+            Backend::Embedded(_) => None,
+            Backend::Outside(outside) => Some(outside.http.http_connector(settings, components)),
+        };
+        SharedHttpConnector::new(Connector { engine: self.clone(), outside })
     }
 }
