@@ -2,7 +2,8 @@
 //! secret that went through its clients.
 //!
 //! Nobody has to remember: what is secret is known by the name of its field or header, on the way in and on the way
-//! out. What goes other ways is named with [`Watch::guard`]. The search is made when the world ends.
+//! out. What goes other ways is named with [`Watch::guard`]. The search is made when the world ends, and each line is
+//! flat JSON whose metrics CloudWatch takes.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +18,7 @@ use shared::{config::LogConfig, log, messages::Messages, storage::Table};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt as _};
 
-use crate::{engine::Engine, inputs::FixedClock, world::START};
+use crate::{emf, engine::Engine, inputs::FixedClock, journal, world::START};
 
 /// Fields of requests and answers that hold secrets, in lower case.
 const SECRET_FIELDS: [&str; 13] = [
@@ -142,6 +143,9 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
+        }
+        for line in self.lines() {
+            emf::read(&journal::parse(line.trim_end())).unwrap_or_else(|rule| panic!("{rule}: {line}"));
         }
         let leaks = self.leaks();
         assert!(leaks.is_empty(), "secrets in clear:\n{}", leaks.join("\n"));
