@@ -45,6 +45,8 @@ const CODES: f64 = 50.0;
 pub const USERS: f64 = 1_000.0;
 /// Users behind one address on average; some addresses have very many.
 pub const USERS_AT_ADDRESS: f64 = 20.0;
+/// In how many places the codes of a day are counted, where the day's budget is as large as this traffic needs.
+const PLACES: f64 = 64.0;
 /// How often an instance reads the settings of an app again, in seconds.
 const SETTINGS_SECONDS: f64 = 30.0;
 
@@ -82,6 +84,8 @@ enum Owner {
     Licence,
     User,
     Address,
+    /// One of the places in which the codes of a day are counted, drawn by lot.
+    Place,
     /// A key that one request, or one sign-in, has for itself.
     Nobody,
 }
@@ -101,6 +105,7 @@ fn kind_of(touch: &Touch) -> (String, Owner) {
             return (format!("{} {word} {}", touch.table, words.next().unwrap_or_default()), Owner::Address);
         }
         ("Codes", "sends") => Owner::Address,
+        ("Codes", "codes") => Owner::Place,
         ("Points", "order") | ("Codes", "code" | "qr" | "request") => Owner::Nobody,
         ("Bindings" | "Consents" | "Points", number) if number.parse::<u64>().is_ok() => {
             return (format!("{} of a user", touch.table), Owner::User);
@@ -228,12 +233,14 @@ impl Traffic {
             let code = app << 32 | draws.zipf(CODES, 1.0);
             let user = draws.zipf(users, 0.6);
             let address = draws.zipf(users / USERS_AT_ADDRESS, 0.6);
+            let place = draws.zipf(PLACES, 0.0);
             for (kind, owner, touch) in &stream.touches {
                 let key = match owner {
                     Owner::App => app,
                     Owner::Licence => code,
                     Owner::User => user,
                     Owner::Address => address,
+                    Owner::Place => place,
                     Owner::Nobody => u64::from(draw),
                 };
                 let times = if *owner == Owner::Nobody { 1.0 } else { each };
@@ -363,6 +370,7 @@ fn introduction() -> String {
          The model: the traffic grows evenly from nothing to its full rate in {} minutes. {} apps by Zipf's law (exponent 1:\n\
          the largest has a tenth of all), {} users for each sign-in a second (exponent 0.6), {} users behind a client\n\
          address on average (exponent 0.6: some 80,000 at the largest of a hundred million users), {CODES} licence codes of an app (exponent 1).\n\
+         The day's budget of codes is as large as the traffic needs, and so counted in {PLACES} places.\n\
          All rows under one partition key count as one. What the limit of requests a second in `template.yaml` turns away\n\
          comes on top: it is set by the operator.\n",
         KEY.read,
