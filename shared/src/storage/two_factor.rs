@@ -204,7 +204,8 @@ impl AppStore<'_> {
         changed(call, attempt).await
     }
 
-    /// Keeps a fresh secret for as long as the user may take to prove that it arrived.
+    /// Keeps a fresh secret for as long as the user may take to prove that it arrived. There is no recovery code yet that
+    /// could begin the count of failures again: the secret does.
     pub async fn enrol_second_factor(
         &self,
         user: UserId,
@@ -213,11 +214,12 @@ impl AppStore<'_> {
     ) -> Result<Enrolled, StorageError> {
         let call = self
             .factor(user)?
-            .update_expression("SET #pending = :pending, #until = :until")
+            .update_expression("SET #pending = :pending, #until = :until REMOVE #all")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(#secret)")
             .expression_attribute_names("#secret", "totpSecret")
             .expression_attribute_names("#pending", "totpPending")
             .expression_attribute_names("#until", "totpPendingUntil")
+            .expression_attribute_names("#all", "totpFailuresInAll")
             .expression_attribute_values(":pending", text(pending.as_str()))
             .expression_attribute_values(":until", number(until.as_millisecond()));
         Ok(match update(call).await? {

@@ -353,6 +353,18 @@ async fn tf_08_wrong_codes_wait_for_the_next_step_then_a_quarter_of_an_hour_then
 }
 
 #[tokio::test]
+async fn tf_08_a_fresh_secret_begins_the_count_anew() {
+    let world = World::new().await;
+    let client = signed_up(&world, "alice").await;
+    let authenticator = start(&world, &client).await;
+    world.set_user(&world.documented, "alice", "totpFailuresInAll", json!({"N": "100"})).await;
+    let code = authenticator.code(world.clock.now(), 0);
+    switch(&world, &client, true, &code).await.refused(401, 401, "invalid_two_factor_code");
+    let authenticator = start(&world, &client).await;
+    switch(&world, &client, true, &authenticator.code(world.clock.now(), 0)).await.data();
+}
+
+#[tokio::test]
 async fn tf_10_what_is_no_code_is_a_bad_request_and_is_not_charged() {
     let enrolled = Enrolled::new().await;
     let before = enrolled.world.rows(Table::Users).await;
