@@ -105,7 +105,7 @@ fn every_route_has_the_spellings_that_clients_send() -> Result {
 }
 
 #[test]
-fn rights_are_narrow() -> Result {
+fn op_10_rights_are_narrow() -> Result {
     for function in Template::bundled()?.functions() {
         for statement in &function.statements {
             for action in &statement.actions {

@@ -15,6 +15,7 @@
 //! | `PASSWORD_FAILURES_PER_IP_PER_HOUR` | wrong passwords per client address, default 100 |
 //! | `CODE_FAILURES_PER_IP_PER_HOUR` | unknown authorization codes per client address, default 100 |
 //! | `SMS_PER_DAY`, `MAILS_PER_DAY` | codes of a day, over all apps, default 1000 and 10000; 0 sends none |
+//! | `LICENCE_FAILURES_PER_IP_PER_MINUTE` | unknown bitkeys and licence codes per client address, default 20 |
 //! | `TIME_ZONE` | IANA name, default `Asia/Shanghai` |
 //! | `TENANT_ID`, `TENANT_NAME` | claims of that name; default `1` and the public URL's host |
 //! | `QR_CODES_PER_IP_PER_MINUTE` | QR sign-ins that one address may begin; default 30 |
@@ -239,6 +240,7 @@ fn limits(variable: impl Fn(&str) -> Option<String>) -> Result<Limits, ConfigErr
         ("SENDS_PER_IP_PER_HOUR", &mut limits.sends_per_ip_per_hour),
         ("PASSWORD_FAILURES_PER_IP_PER_HOUR", &mut limits.password_failures_per_ip_per_hour),
         ("CODE_FAILURES_PER_IP_PER_HOUR", &mut limits.code_failures_per_ip_per_hour),
+        ("LICENCE_FAILURES_PER_IP_PER_MINUTE", &mut limits.licence_failures_per_ip_per_minute),
     ];
     for (name, limit) in counts {
         if let Some(number) = number(&variable, name, 1..=1_000_000)? {

@@ -24,6 +24,8 @@ pub struct Limits {
     pub password_failures_per_ip_per_hour: u64,
     /// Authorization codes that do not exist, tried by one address in an hour, over all apps.
     pub code_failures_per_ip_per_hour: u64,
+    /// Bitkeys and licence codes that do not exist, tried by one address in a minute, over all apps.
+    pub licence_failures_per_ip_per_minute: u64,
     /// Whether requests from this computer itself are not counted. Only the local server says so: there everything
     /// comes from one address.
     pub exempt_loopback: bool,
@@ -55,6 +57,11 @@ impl Limits {
         self.budget("code", client, self.code_failures_per_ip_per_hour, HOUR)
     }
 
+    /// Bitkeys and licence codes that it may guess at.
+    pub fn licence_failures(&self, client: IpAddr) -> Option<IpBudget> {
+        self.budget("licence", client, self.licence_failures_per_ip_per_minute, MINUTE)
+    }
+
     fn budget(&self, kind: &'static str, address: IpAddr, limit: u64, window: i64) -> Option<IpBudget> {
         let is_exempt = self.exempt_loopback && address.to_canonical().is_loopback();
         (!is_exempt).then_some(IpBudget { kind, app: None, address, limit, window })
@@ -78,6 +85,7 @@ impl Default for Limits {
             sends_per_ip_per_hour: 20,
             password_failures_per_ip_per_hour: 100,
             code_failures_per_ip_per_hour: 100,
+            licence_failures_per_ip_per_minute: 20,
             exempt_loopback: false,
         }
     }

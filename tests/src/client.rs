@@ -105,6 +105,13 @@ impl Client {
         self
     }
 
+    /// The same with all of these.
+    #[must_use]
+    pub fn with_all(mut self, headers: &HeaderMap) -> Self {
+        self.headers.extend(headers.clone());
+        self
+    }
+
     /// The same with a bearer token.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {

@@ -5,7 +5,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use aws_credential_types::Credentials;
@@ -103,6 +106,7 @@ struct Inner {
     backend: Backend,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<VecDeque<Option<Fault>>>,
+    was_written_to: AtomicBool,
     /// While somebody measures.
     meter: Mutex<Option<Meter>>,
 }
@@ -126,7 +130,13 @@ impl Engine {
             Some(outside) => Backend::Outside(outside),
             None => Backend::Embedded(Box::new(Database::memory().expect("memory can be had"))),
         };
-        Self(Arc::new(Inner { backend, calls: Mutex::default(), faults: Mutex::default(), meter: Mutex::default() }))
+        Self(Arc::new(Inner {
+            backend,
+            calls: Mutex::default(),
+            faults: Mutex::default(),
+            meter: Mutex::default(),
+            was_written_to: AtomicBool::default(),
+        }))
     }
 
     /// Whether other tests work on the same engine.
@@ -225,12 +235,19 @@ impl Engine {
     /// Writes rows as they would be found after years of use, in the API's JSON, past the calls that are recorded.
     pub fn import(&self, table: &str, rows: impl IntoIterator<Item = serde_json::Value>) {
         let rows = rows.into_iter().map(|row| serde_json::from_value(row).expect("a row")).collect();
+        self.0.was_written_to.store(true, Ordering::Relaxed);
         let Backend::Embedded(database) = &self.0.backend else { panic!("only the embedded engine imports") };
         database.import_items(table, rows, dynoxide::ImportOptions::default()).expect("rows can be imported");
     }
 
+    /// Whether a test wrote rows past the service.
+    pub(crate) fn was_written_to(&self) -> bool {
+        self.0.was_written_to.load(Ordering::Relaxed)
+    }
+
     /// Puts a row where the service would not.
     pub async fn put(&self, table: &str, row: &serde_json::Value) {
+        self.0.was_written_to.store(true, Ordering::Relaxed);
         let put = serde_json::json!({ "TableName": table, "Item": row });
         let (status, answer) = self.done("PutItem", put.to_string()).await;
         assert_eq!(status, 200, "{answer}");

@@ -17,8 +17,13 @@ struct Ledger {
 /// Fails the test unless every balance is the sum of its rows and not below zero, every row is there in both its
 /// places, and the rows of each kind are numbered without a gap. Returns the balances by partition key.
 pub async fn assert_balanced(world: &World) -> BTreeMap<String, i64> {
+    balances(&world.rows(Table::Points).await)
+}
+
+/// The same for these rows; every test ends with it.
+pub(crate) fn balances(rows: &[Value]) -> BTreeMap<String, i64> {
     let mut ledgers: BTreeMap<String, Ledger> = BTreeMap::new();
-    for row in world.rows(Table::Points).await {
+    for row in rows {
         let number = |name: &str| row[name]["N"].as_str().unwrap_or("0").parse::<i64>().expect("a number");
         let key = |name: &str| row[name]["S"].as_str().expect("a key").to_owned();
         let ledger = ledgers.entry(key("pk")).or_default();

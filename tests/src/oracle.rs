@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
-use shared::{error::ErrorCode, http::Family};
+use shared::{error::ErrorCode, http::Family, settings::Language};
 
 use crate::{canary::Found, client::Answer};
 
@@ -110,6 +110,10 @@ fn envelope(asked: &Asked, answer: &Answer) -> Option<&'static str> {
     }
     let reason = members.get("reason").and_then(Value::as_str).unwrap_or_default();
     let listed = ErrorCode::ALL.iter().find(|listed| listed.reason() == reason);
+    let messages = [Language::Zh, Language::En].map(|language| listed.map_or("?", |code| code.message(language)));
+    if !messages.iter().any(|message| text.unwrap_or_default().starts_with(message)) {
+        return Some("the message is not that of the reason");
+    }
     let Some(listed) = listed.copied().filter(|listed| u64::from(listed.number()) == number) else {
         return Some("the reason is none of the list, or not that of the code");
     };

@@ -19,7 +19,7 @@ tokio::task_local! {
 /// Runs a request; the calls that it makes count for the group that serves it.
 pub(crate) async fn serving<F: Future>(method: &http::Method, path: &str, request: F) -> F::Output {
     let serves = |routes: &shared::http::Routes| routes.reaches(method, path).is_some();
-    let group = groups().into_iter().find(|(_, routes)| serves(routes)).map(|(name, _)| name);
+    let group = groups().iter().find(|(_, routes)| serves(routes)).map(|(name, _)| *name);
     GROUP.scope(group, request).await
 }
 

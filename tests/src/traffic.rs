@@ -265,7 +265,7 @@ fn function_of(route: &str) -> &'static str {
     let serves = |routes: &shared::http::Routes| {
         routes.record().any(|known| format!("{} {}", known.method.as_str(), known.path) == route)
     };
-    groups().into_iter().find(|(_, routes)| serves(routes)).expect("a function of this route").0
+    groups().iter().find(|(_, routes)| serves(routes)).expect("a function of this route").0
 }
 
 /// What the account and the tables are prepared for.

@@ -1,6 +1,9 @@
 //! A deployment of its own for each test: engine, clock, keys, two apps.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use shared::{
@@ -76,7 +79,12 @@ pub struct World {
 }
 
 /// The groups of endpoints, by the name of their function's binary.
-pub fn groups() -> Vec<(&'static str, Routes)> {
+pub fn groups() -> &'static [(&'static str, Routes)] {
+    static GROUPS: OnceLock<Vec<(&str, Routes)>> = OnceLock::new();
+    GROUPS.get_or_init(all_groups)
+}
+
+fn all_groups() -> Vec<(&'static str, Routes)> {
     vec![
         ("accounts", accounts::routes()),
         ("codes", codes::routes()),
@@ -94,7 +102,7 @@ pub fn groups() -> Vec<(&'static str, Routes)> {
 
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
-    groups().into_iter().map(|(_, routes)| routes).fold(Routes::new(), Routes::merge)
+    groups().iter().map(|(_, routes)| routes.clone()).fold(Routes::new(), Routes::merge)
 }
 
 impl World {

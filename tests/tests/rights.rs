@@ -8,7 +8,7 @@ use infra::Template;
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "whether the record is fresh is for whoever runs the test to say")]
-fn every_right_is_used_and_every_use_is_a_right() {
+fn op_10_every_right_is_used_and_every_use_is_a_right() {
     if std::env::var_os("TESSERA_RIGHTS").is_none() {
         println!("SKIPPED: TESSERA_RIGHTS does not say that the suite has just run");
         return;

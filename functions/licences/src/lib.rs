@@ -10,12 +10,13 @@ mod unlink;
 mod unlink_batch;
 mod write;
 
-use shared::{http::Routes, storage::Table};
+use shared::{config::HASH_KEY, http::Routes, storage::Table};
 
 /// The group's endpoints.
 pub fn routes() -> Routes {
     Routes::new()
         .stores_in([Table::Apps, Table::Users, Table::Codes, Table::Licences])
+        .needs(HASH_KEY)
         .add(list::ROUTE, list::handle)
         .add(link_batch::ROUTE, link_batch::handle)
         .add(unlink_batch::ROUTE, unlink_batch::handle)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::{
     clock::stored_date,
     env::Env,
-    error::{ApiError, ErrorCode},
+    error::ApiError,
     http::{LicencePath, Licensee, Reply},
     name_filter::Filter,
     storage::{LinkOrder, LinkedUser},
@@ -64,11 +64,11 @@ impl Page {
         filter: &Filter,
         order: LinkOrder,
     ) -> Result<Reply<Rows<UserRow>>, ApiError> {
-        let sn = path.sn.as_ref().ok_or(ErrorCode::SnNotFound)?;
+        let Some(sn) = &path.sn else { return Err(licensee.sn_not_found(env).await) };
         let limit = usize::try_from(self.limit).map_err(ApiError::internal)?;
         let store = env.store.app(licensee.app.app_id);
         let found = store.find_linked_users(sn, filter, order, self.offset, limit).await?;
-        let found = found.ok_or(ErrorCode::SnNotFound)?;
+        let Some(found) = found else { return Err(licensee.sn_not_found(env).await) };
         let row = |user: LinkedUser| UserRow {
             nickname: user.nick_name,
             name: user.name,

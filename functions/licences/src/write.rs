@@ -88,7 +88,7 @@ impl Write<'_> {
         };
         let (sn, names) = match outcome {
             Outcome::Done { sn, names } => (sn, names),
-            Outcome::NoLicence => return Err(ErrorCode::SnNotFound.into()),
+            Outcome::NoLicence => return Err(self.writer.sn_not_found(self.env).await),
             Outcome::NoUser => return Err(ErrorCode::UserNotFound.into()),
             Outcome::NoSeat => return Err(ErrorCode::SeatsExhausted.into()),
             Outcome::NotLinked => return Err(ErrorCode::NotFound.into()),

@@ -7,6 +7,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, request::Parts},
 };
 
+use jiff::Timestamp;
+
 use super::extract::scope;
 use crate::{
     app::{AppRecord, AppStatus},
@@ -14,7 +16,9 @@ use crate::{
     env::Env,
     error::{ApiError, ErrorCode},
     licence::Sn,
+    limits::charge_failure,
     log::notes,
+    storage::{IpBudget, Within},
 };
 
 const BITKEY: &str = "bitkey";
@@ -29,6 +33,16 @@ pub struct Licensee {
     pub app: Arc<AppRecord>,
     /// The key as it is stored.
     pub bitkey: BitkeyRecord,
+    /// The client's unknown keys and codes, and since when it asks.
+    failures: Option<IpBudget>,
+    asked_at: Timestamp,
+}
+
+impl Licensee {
+    /// What somebody is told who names a licence code that the app does not have: so many, and they are told no more.
+    pub async fn sn_not_found(&self, env: &Env) -> ApiError {
+        charge_failure(env, self.failures, self.asked_at, ErrorCode::SnNotFound).await
+    }
 }
 
 impl FromRequestParts<Env> for Licensee {
@@ -36,17 +50,22 @@ impl FromRequestParts<Env> for Licensee {
 
     async fn from_request_parts(parts: &mut Parts, _: &Env) -> Result<Self, ApiError> {
         let scope = scope(parts)?;
-        let key = only(&parts.headers, BITKEY).and_then(Bitkey::parse).ok_or(ErrorCode::InvalidBitkey)?;
-        let store = &scope.env.store;
-        let stored = store.find_bitkey(key.id()).await?;
+        let env = &scope.env;
+        let failures = env.limits.licence_failures(scope.client.0);
+        let refused = async || Err(charge_failure(env, failures, scope.now, ErrorCode::InvalidBitkey).await);
+        let Some(key) = only(&parts.headers, BITKEY).and_then(Bitkey::parse) else { return refused().await };
+        let stored = match env.store.find_bitkey_within(key.id(), failures, scope.now).await? {
+            Within::Budget(stored) => stored,
+            Within::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
+        };
         // An unknown id costs a comparison, too.
         let hash = stored.as_ref().map_or_else(|| "0".repeat(64), |stored| stored.hash.clone());
-        let bitkey = stored.filter(|_| key.matches(&hash)).ok_or(ErrorCode::InvalidBitkey)?;
+        let Some(bitkey) = stored.filter(|_| key.matches(&hash)) else { return refused().await };
         notes::bitkey(&bitkey.id);
-        let app = store.find_app(bitkey.app_id, scope.now).await?;
-        let app = app.filter(|app| app.status == AppStatus::Active).ok_or(ErrorCode::InvalidBitkey)?;
+        let app = env.store.find_app(bitkey.app_id, scope.now).await?;
+        let Some(app) = app.filter(|app| app.status == AppStatus::Active) else { return refused().await };
         scope.set_app(Arc::clone(&app));
-        Ok(Self { app, bitkey })
+        Ok(Self { app, bitkey, failures, asked_at: scope.now })
     }
 }
 

@@ -1,10 +1,11 @@
 //! Bitkeys: found by their id, at most two of a scope at a time.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, StorageError, Store, item,
+    AppStore, IpBudget, StorageError, Store, Within, item,
     keys::{self, BITKEY_PLACES, PK, SK, Table},
     read, text,
     transaction::{Transacted, Transaction},
@@ -59,6 +60,19 @@ impl Store {
     /// The bitkey with this id, as of now.
     pub async fn find_bitkey(&self, id: &BitkeyId) -> Result<Option<BitkeyRecord>, StorageError> {
         Ok(self.placed(id).await?.map(|placed| placed.record))
+    }
+
+    /// The same, if the client may still guess.
+    pub async fn find_bitkey_within(
+        &self,
+        id: &BitkeyId,
+        budget: Option<IpBudget>,
+        now: Timestamp,
+    ) -> Result<Within<Option<BitkeyRecord>>, StorageError> {
+        Ok(match self.get_within::<Placed>((Table::Apps, keys::bitkey(id)), budget, now).await? {
+            Within::Budget(placed) => Within::Budget(placed.map(|placed| placed.record)),
+            Within::Throttled { retry_after } => Within::Throttled { retry_after },
+        })
     }
 
     async fn placed(&self, id: &BitkeyId) -> Result<Option<Placed>, StorageError> {

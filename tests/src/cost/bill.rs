@@ -24,7 +24,7 @@ impl Memory {
             let function = template.functions().iter().find(|function| function.binary == name);
             f64::from(function.expect("a function of this name").memory_mb)
         };
-        let routes = groups().into_iter().flat_map(|(name, routes)| {
+        let routes = groups().iter().flat_map(|(name, routes)| {
             let memory = memory(name);
             let routes: Vec<_> = routes.record().copied().collect();
             routes.into_iter().map(move |route| (format!("{} {}", route.method.as_str(), route.path), memory))

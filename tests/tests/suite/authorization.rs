@@ -6,7 +6,7 @@ use tests::{World, world::routes};
 use crate::probe::{Probe, fill};
 
 #[tokio::test]
-async fn bearer_routes_refuse_every_request_without_a_good_token() {
+async fn pf_01_jw_22_bearer_routes_refuse_every_request_without_a_good_token() {
     let world = World::new().await;
     let good = world.client().sign_up(2, "alice", "correct horse battery").await;
     let probes = Probe::all(&world).await;
@@ -69,7 +69,7 @@ async fn g_34_anonymous_routes_do_not_look_at_the_authorization_header() {
 }
 
 #[tokio::test]
-async fn unknown_and_disabled_apps_are_the_same() {
+async fn g_23_ti_08_unknown_and_disabled_apps_are_the_same() {
     let world = World::new().await;
     world.change_app(&world.strict, |app| app.status = shared::app::AppStatus::Disabled).await;
     let unknown_key = "00000000-0000-4000-8000-000000000000";
@@ -103,7 +103,7 @@ async fn no_two_groups_claim_one_path() {
 }
 
 #[tokio::test]
-async fn bitkey_routes_refuse_every_request_without_a_good_key() {
+async fn li_01_li_05_bitkey_routes_refuse_every_request_without_a_good_key() {
     let world = World::new().await;
     let token = world.client().sign_up(2, "alice", "correct horse battery").await;
     let probes = Probe::all(&world).await;
@@ -118,6 +118,7 @@ async fn bitkey_routes_refuse_every_request_without_a_good_key() {
         ] {
             let answer = probe.send_empty(&client).await;
             assert_eq!((answer.status.as_u16(), answer.code(), answer.reason()), (401, 401, "invalid_bitkey"));
+            world.wait(60);
         }
     }
     assert_eq!(world.snapshot().await, before);

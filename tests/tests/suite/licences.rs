@@ -106,7 +106,7 @@ pub(crate) async fn issue(world: &World, app: &AppHandle, scope: BitkeyScope) ->
     bitkey
 }
 
-async fn licence(world: &World, app: &AppHandle, code: &str, seats: Option<u64>) {
+pub(crate) async fn licence(world: &World, app: &AppHandle, code: &str, seats: Option<u64>) {
     let sn = Sn::parse(code).unwrap();
     let now = world.env.clock.now();
     let created = world.env.store.app(app.record.app_id).create_licence(&sn, seats, now).await.unwrap();
@@ -230,6 +230,69 @@ async fn li_01_every_bad_bitkey_is_refused_alike() {
 }
 
 #[tokio::test]
+async fn li_01_li_19_an_address_guesses_at_twenty_keys_and_codes_a_minute() {
+    let office = Office::new(None).await;
+    let world = &office.world;
+    let good = office.bitkey.expose();
+    let wrong = Bitkey::from_bytes([9; 8], [9; 32]).expose();
+    for n in 0..20 {
+        match n % 4 {
+            0 => world.client().get("/sns/S1/users").await.refused(401, 401, "invalid_bitkey"),
+            1 => world.client().with("bitkey", "x").get("/sns/S1/users").await.refused(401, 401, "invalid_bitkey"),
+            2 => world.client().with("bitkey", &wrong).get("/sns/S1/users").await.refused(401, 401, "invalid_bitkey"),
+            _ => office.client.post("/sns/S9/users", batch(["a"])).await.refused(200, 404, "sn_not_found"),
+        }
+    }
+    let before = world.snapshot().await;
+    for key in ["", "x", &wrong, &good] {
+        for path in ["/sns/S1/users", "/sns/S9/users"] {
+            let answer = world.client().with("bitkey", key).get(path).await;
+            answer.refused(200, 429, "throttled");
+            assert_eq!(answer.header("retry-after"), "60");
+        }
+    }
+    assert_eq!(world.snapshot().await, before);
+    assert_eq!(names_of(&office.client.clone().from("192.0.2.9").get("/sns/S1/users").await), [""; 0]);
+    world.wait(60);
+    for _ in 0..30 {
+        assert_eq!(names_of(&office.client.get("/sns/S1/users").await), [""; 0], "successes are not counted");
+    }
+}
+
+#[tokio::test]
+async fn li_05_a_token_beside_a_key_is_ignored() {
+    let office = Office::new(None).await;
+    let token = office.world.client().sign_up(2, "alice", "correct horse battery").await;
+    for token in [token.as_str(), "x.y.z", ""] {
+        let both = office.client.clone().bearer(token);
+        assert_eq!(names_of(&both.get("/sns/S1/users").await), [""; 0]);
+        both.get("/api/AppUsers/2/Profile").await;
+    }
+    office.client.get("/api/AppUsers/2/Profile").await.refused(401, 401, "invalid_token");
+}
+
+#[tokio::test]
+async fn li_23_every_write_is_on_record() {
+    let office = Office::new(None).await;
+    office.world.client().sign_up(2, "alice", "correct horse battery").await;
+    let client = &office.client;
+    client.post("/sns/S1/users", batch(["alice", "nobody"])).await;
+    client.post("/sns/S1/users/user/alice", Value::Null).await;
+    client.send(Method::DELETE, "/sns/S1/users", Some(MAC), batch(["alice"]).to_string().into_bytes()).await;
+    client.delete("/sns/S1/users/alice").await;
+    client.get("/sns/S1/users").await;
+    let lines: Vec<Value> = office.world.watch.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let writes: Vec<_> = lines.iter().filter(|line| line["message"] == "licence write").collect();
+    let counts: Vec<_> = writes.iter().map(|line| (line["asked"].as_u64(), line["done"].as_u64())).collect();
+    let expected = [(2, 1), (1, 1), (1, 1), (1, 0)].map(|(asked, done)| (Some(asked), Some(done)));
+    assert_eq!(counts, expected, "{writes:#?}");
+    for line in writes {
+        assert_eq!((&line["app"], &line["bitkey"]), (&json!(2), &json!(office.bitkey.id().as_str())));
+        assert!(line["action"].is_string() && line["requestId"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_bitkey_ends_with_its_revocation_and_with_its_app() {
     let office = Office::new(None).await;
     let store = &office.world.env.store;
@@ -305,6 +368,8 @@ async fn li_02_ti_02_another_apps_codes_users_and_keys_are_as_if_they_were_not_t
             let answer = send(theirs).await;
             answer.refused(200, 404, "sn_not_found");
             assert_eq!(answer.essence(), send(unknown).await.essence());
+            // So many of them are told no more.
+            world.wait(60);
         }
     }
     client.post("/sns/S1/users", batch(["theirs"])).await.refused(200, 404, "user_not_found");

@@ -13,6 +13,7 @@ mod directory;
 mod docs;
 mod external_accounts;
 mod faults;
+mod forms;
 mod licences;
 mod log_lines;
 mod oauth;

@@ -28,6 +28,44 @@ async fn pf_02_a_profile_has_the_documented_members_and_no_other() {
 }
 
 #[tokio::test]
+async fn pf_05_what_a_profile_holds_is_text_and_stays_as_it_was_sent() {
+    let world = World::new().await;
+    let alice = alice(&world).await;
+    for text in [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "{{7*7}}${jndi:ldap://x}",
+        "'; DROP TABLE users; --",
+        "\u{202e}evil\u{2066}",
+        "=cmd|' /C calc'!A0",
+        "%00%0d%0a",
+    ] {
+        alice.put(PROFILE, json!({"nickName": text, "data": text})).await.data();
+        let profile = alice.get(PROFILE).await;
+        assert_eq!((&profile.data()["nickName"], &profile.data()["data"]), (&json!(text), &json!(text)));
+        assert_eq!(profile.header("content-type"), "application/json; charset=utf-8");
+    }
+    for avatar in ["javascript:alert(1)", " JavaScript:alert(1)", "data:text/html,x", "vbscript:x"] {
+        alice.put(PROFILE, json!({"avatar": avatar})).await.refused(400, 400, "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn pf_10_the_largest_user_is_far_from_what_a_row_may_be() {
+    let world = World::new().await;
+    let wide = |count: usize| "\u{1f600}".repeat(count);
+    let body = json!({
+        "userName": wide(64), "pwd": "correct horse battery", "platform": wide(50), "unionID": wide(100), "nickName": wide(50),
+        "avatar": wide(999), "data": wide(8 * 1024), "phone": "9".repeat(32), "email": format!("{}@x", wide(200)),
+    });
+    let token = world.client().post("/api/AppUsers/2/UnionIDSignUp", body).await.token();
+    let update = json!({"nickName": wide(50), "avatar": wide(999), "data": wide(8 * 1024)});
+    world.client().bearer(&token).put(PROFILE, update).await.data();
+    let largest = world.rows(Table::Users).await.iter().map(|row| row.to_string().len()).max();
+    assert!(largest.is_some_and(|bytes| bytes < 100_000), "{largest:?}");
+}
+
+#[tokio::test]
 async fn an_update_sets_what_is_given_and_keeps_the_rest_byte_for_byte() {
     let world = World::new().await;
     let alice = alice(&world).await;

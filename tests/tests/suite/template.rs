@@ -9,7 +9,7 @@ use tests::world::{groups, routes};
 #[test]
 fn the_gateway_has_exactly_the_routes_of_the_code_in_every_spelling() {
     let template = Template::bundled().unwrap();
-    for (binary, routes) in groups() {
+    for &(binary, ref routes) in groups() {
         let function = template.functions().iter().find(|function| function.binary == binary).unwrap();
         let declared: BTreeSet<_> = function.events.iter().cloned().collect();
         let expected: BTreeSet<_> = routes
@@ -33,7 +33,7 @@ fn the_gateway_has_exactly_the_routes_of_the_code_in_every_spelling() {
 #[test]
 fn a_function_is_told_of_the_tables_that_it_does_not_start_without() {
     let template = Template::bundled().unwrap();
-    for (binary, routes) in groups() {
+    for &(binary, ref routes) in groups() {
         let function = template.functions().iter().find(|function| function.binary == binary).unwrap();
         let is_table = |name: &&str| Table::ALL.iter().any(|table| table.variable() == *name);
         let told: BTreeSet<_> = function.environment.keys().map(String::as_str).filter(is_table).collect();

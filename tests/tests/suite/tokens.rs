@@ -3,8 +3,13 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as B64};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use shared::jwt::{KeyRing, SigningKey, SigningKeySet};
-use tests::World;
+use shared::{
+    http::Access,
+    jwt::{KeyRing, SigningKey, SigningKeySet},
+};
+use tests::{Tally, World, world::routes};
+
+use crate::probe::fill;
 
 const PROFILE: &str = "/api/AppUsers/2/Profile";
 
@@ -56,12 +61,31 @@ impl Genuine {
         false
     }
 
-    async fn none_is_taken(&self, tokens: impl IntoIterator<Item = String>) {
+    /// Each token at one endpoint, all endpoints in turn; few tokens at each. Says how many that were.
+    async fn none_is_taken(&self, tokens: impl IntoIterator<Item = String>) -> usize {
         assert!(self.is_taken(&self.token).await, "the genuine token must be");
-        for token in tokens {
-            assert!(!self.is_taken(&token).await, "{token:.120}");
+        let routes: Vec<_> = routes().record().filter(|route| route.access == Access::Bearer).copied().collect();
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        let share = if tokens.len() > 100 { routes.len() } else { 1 };
+        let before = self.world.snapshot().await;
+        let mut tried = 0;
+        for (number, token) in tokens.iter().enumerate() {
+            for (place, route) in routes.iter().enumerate().filter(|(place, _)| (place + number) % share == 0) {
+                let path = fill(route.path, "2", self.world.documented.record.app_key.as_str());
+                let client = self.world.client().with("authorization", &format!("Bearer {token}"));
+                let answer = client.send(route.method.as_str().parse().unwrap(), &path, None, Vec::new()).await;
+                assert_eq!(answer.reason(), "invalid_token", "{place} {path}: {token:.120}");
+                tried += 1;
+            }
         }
+        assert_eq!(self.world.snapshot().await, before);
+        tried
     }
+}
+
+/// What a token says.
+pub(crate) fn claims(token: &str) -> Value {
+    serde_json::from_slice(&B64.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
 fn b64(value: &Value) -> String {
@@ -83,7 +107,7 @@ async fn jw_01_no_algorithm_is_no_signature() {
         let header = b64(&json!({"typ": "JWT", "alg": algorithm, "kid": genuine.kid}));
         [format!("{header}.{payload}."), format!("{header}.{payload}"), format!("{header}.{payload}.{signature}")]
     });
-    genuine.none_is_taken(tokens).await;
+    Tally::of("JW-01").add(genuine.none_is_taken(tokens).await);
 }
 
 #[tokio::test]
@@ -105,7 +129,7 @@ async fn jw_02_the_public_key_is_no_shared_secret() {
     ];
     let tokens =
         secrets.iter().map(|secret| encode(&header, &genuine.claims, &EncodingKey::from_secret(secret)).unwrap());
-    genuine.none_is_taken(tokens).await;
+    Tally::of("JW-02").add(genuine.none_is_taken(tokens).await);
 }
 
 #[tokio::test]
@@ -142,7 +166,7 @@ async fn jw_04_jw_05_no_token_brings_or_names_a_key_of_its_own() {
     signed.jku = Some("https://evil.example/jwks".to_owned());
     let signed = encode(&signed, &genuine.claims, &EncodingKey::from_ec_der(&genuine.der)).unwrap();
     let tokens = headers.iter().map(|header| format!("{}.{payload}.{signature}", b64(header))).chain([signed]);
-    genuine.none_is_taken(tokens).await;
+    Tally::of("JW-04").add(genuine.none_is_taken(tokens).await);
 }
 
 #[tokio::test]
@@ -177,11 +201,11 @@ async fn jw_08_jw_10_jw_11_claims_are_required_and_typed() {
         tokens.push(genuine.with(name, value));
     }
     assert!(genuine.is_taken(&genuine.sign(&genuine.claims)).await, "the same claims signed again are");
-    genuine.none_is_taken(tokens).await;
+    Tally::of("JW-08").add(genuine.none_is_taken(tokens).await);
 }
 
 #[tokio::test]
-async fn a_token_ends_with_its_lifetime() {
+async fn pf_01_a_token_ends_with_its_lifetime() {
     let genuine = Genuine::new().await;
     genuine.world.wait(86_399);
     assert!(genuine.is_taken(&genuine.token).await);
@@ -211,21 +235,140 @@ async fn jw_13_jw_14_any_changed_byte_breaks_a_token() {
         format!("{signed}.{signature}.x"),
         ".".repeat(7_000),
     ];
-    genuine.none_is_taken(flipped.chain(others)).await;
+    Tally::of("JW-13").add(genuine.none_is_taken(flipped.chain(others)).await);
 }
 
 #[tokio::test]
-async fn jw_17_another_deployments_token_is_not_ours() {
+async fn jw_07_a_token_is_of_the_one_type_there_is() {
+    let genuine = Genuine::new().await;
+    let mut tokens = Vec::new();
+    for typ in [None, Some("at+jwt"), Some("ext-id+jwt"), Some("jwt"), Some("JWE"), Some("")] {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(genuine.kid.clone());
+        header.typ = typ.map(str::to_owned);
+        tokens.push(encode(&header, &genuine.claims, &EncodingKey::from_ec_der(&genuine.der)).unwrap());
+    }
+    // What the same key would have signed for something else.
+    for claims in [json!({}), json!({"signInKey": 1}), json!({"sub": genuine.claims["sub"], "iss": tests::world::URL})]
+    {
+        tokens.push(genuine.sign(&claims));
+    }
+    Tally::of("JW-07").add(genuine.none_is_taken(tokens).await);
+}
+
+#[tokio::test]
+async fn jw_16_what_is_no_signed_token_is_not_looked_into() {
+    let genuine = Genuine::new().await;
+    let [header, payload, signature] = genuine.token.split('.').collect::<Vec<_>>().try_into().unwrap();
+    let nested = b64(&json!({"typ": "JWT", "alg": "ES256", "kid": genuine.kid, "cty": "JWT"}));
+    let deep = B64.encode(format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000)));
+    let tokens = [
+        format!("{header}.{payload}.{payload}.{payload}.{signature}"),
+        format!("{}.{}.{signature}.{payload}.{header}", b64(&json!({"alg": "dir", "enc": "A256GCM"})), ""),
+        format!("{nested}.{}.{signature}", B64.encode(&genuine.token)),
+        json!({"payload": payload, "protected": header, "signature": signature}).to_string().replace(' ', ""),
+        json!({"payload": payload, "signatures": [{"protected": header, "signature": signature}]}).to_string(),
+        "a".repeat(1 << 20),
+        format!("{header}.{}.{signature}", "A".repeat(1 << 20)),
+        ".".repeat(100_000),
+        format!("{header}.{deep}.{signature}"),
+        format!("{deep}.{payload}.{signature}"),
+    ];
+    Tally::of("JW-16").add(genuine.none_is_taken(tokens).await);
+}
+
+#[tokio::test]
+async fn jw_20_no_secret_that_resource_servers_once_shared_signs_a_token() {
+    let genuine = Genuine::new().await;
+    let mut tokens = Vec::new();
+    for secret in ["secret", "appsecret", genuine.world.documented.secret.expose()] {
+        for kid in [None, Some(genuine.kid.clone()), Some("hs256".to_owned())] {
+            let mut header = Header::new(Algorithm::HS256);
+            header.kid = kid;
+            tokens.push(encode(&header, &genuine.claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap());
+        }
+    }
+    Tally::of("JW-20").add(genuine.none_is_taken(tokens).await);
+}
+
+#[tokio::test]
+async fn jw_22_the_scheme_is_written_in_any_letter_case() {
+    let genuine = Genuine::new().await;
+    for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+        let client = genuine.world.client().with("authorization", &format!("{scheme} {}", genuine.token));
+        client.get(PROFILE).await.data();
+    }
+}
+
+#[tokio::test]
+async fn jw_23_a_token_says_what_the_contract_lists_and_nothing_else() {
+    const LISTED: [&str; 24] = [
+        "jti",
+        "appid",
+        "nameid",
+        "unique_name",
+        "given_name",
+        "role",
+        "picture",
+        "platform",
+        "unionid",
+        "email",
+        "mobile",
+        "grant_type",
+        "groupsid",
+        "permission",
+        "tenant_id",
+        "tenant_name",
+        "scope",
+        "sub",
+        "iss",
+        "aud",
+        "nbf",
+        "iat",
+        "exp",
+        "ver",
+    ];
+    let world = World::new().await;
+    let body = json!({
+        "userName": "alice", "pwd": "correct horse battery", "phone": "13800138000", "email": "a@example.com", "data": "private",
+    });
+    let token = world.client().post("/api/AppUsers/2/SignUp", body).await.token();
+    let says = claims(&token);
+    let names = |claims: &Value| claims.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let listed: std::collections::BTreeSet<_> = LISTED.map(str::to_owned).into();
+    assert_eq!(names(&says), listed);
+    for (name, value) in says.as_object().unwrap() {
+        let is_number = ["nbf", "iat", "exp"].contains(&name.as_str());
+        assert!(if is_number { value.is_i64() } else { value.is_string() }, "{name}: {value}");
+    }
+    assert_eq!((&says["email"], &says["mobile"]), (&json!(""), &json!("")), "nobody proved them");
+    assert!(!says.to_string().contains("private") && !says.to_string().contains("battery"));
+
+    let grant =
+        json!({"grant_type": "account", "userName": "alice", "pwd": "correct horse battery", "scopes": "openid a"});
+    let code = world.client().post("/api/OAuth/2/GrantCode", grant).await.data()["code"].clone();
+    let token = world.client().post("/api/OAuth/2/Authorize", json!({"code": code})).await.token();
+    let says = claims(&token);
+    assert_eq!(names(&says), listed.into_iter().chain(["cid", "gid"].map(str::to_owned)).collect());
+    assert_eq!(says["scope"], "openid a");
+}
+
+#[tokio::test]
+async fn jw_17_ti_07_another_deployments_token_is_not_ours() {
     let genuine = Genuine::new().await;
     let other = SigningKeySet::generate(&shared::entropy::SystemEntropy).unwrap();
     let SigningKey::ES256 { pkcs8, .. } = &other.keys[0] else { panic!("an ES256 key") };
     let der = base64::engine::general_purpose::STANDARD.decode(pkcs8).unwrap();
-    let tokens = [Some(genuine.kid.clone()), Some(other.active), None].map(|kid| {
+    let tokens = [Some(genuine.kid.clone()), Some(other.active), None].into_iter().flat_map(|kid| {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = kid;
-        encode(&header, &genuine.claims, &EncodingKey::from_ec_der(&der)).unwrap()
+        ["2", "3"].map(|app| {
+            let mut claims = genuine.claims.clone();
+            claims["appid"] = json!(app);
+            encode(&header, &claims, &EncodingKey::from_ec_der(&der)).unwrap()
+        })
     });
-    genuine.none_is_taken(tokens).await;
+    Tally::of("JW-17").add(genuine.none_is_taken(tokens).await);
 }
 
 #[tokio::test]

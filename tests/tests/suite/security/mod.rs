@@ -1,10 +1,14 @@
 //! The catalogue of attacks (`tests/catalogue.txt`), one file per group, where a case belongs to no one subject.
 
 mod codes;
+mod g;
+mod g_fields;
 mod op;
 mod passwords;
 mod proofs;
+mod random;
 mod sign_up;
+mod ti;
 
 use serde_json::Value;
 use tests::{Answer, World};
