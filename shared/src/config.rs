@@ -54,6 +54,7 @@ use crate::{
     password::PasswordHasher,
     storage::{Store, Table, TableNames},
     two_factor::TotpKey,
+    weak_key,
 };
 
 /// How old an app's settings may be when they are used, on Lambda.
@@ -143,9 +144,16 @@ impl Config {
             None => KeyRing::verifying(&required(VERIFICATION_KEYS)?)
                 .map_err(|error| invalid(VERIFICATION_KEYS, error.to_string()))?,
         };
-        let decoded = |name| match variable(name) {
-            Some(key) => STANDARD.decode(key.trim()).map(Some).map_err(|_| invalid(name, "is not base64".to_owned())),
-            None => Ok(None),
+        if let Some((kid, problem)) = ring.weak_key() {
+            return Err(invalid(SIGNING_KEYS, format!("key {kid} {problem}")));
+        }
+        let decoded = |name| {
+            let Some(key) = variable(name) else { return Ok(None) };
+            let key = STANDARD.decode(key.trim()).map_err(|_| invalid(name, "is not base64".to_owned()))?;
+            match weak_key::problem(&key) {
+                Some(problem) => Err(invalid(name, problem.to_owned())),
+                None => Ok(Some(key)),
+            }
         };
         let hash = decoded(HASH_KEY)?
             .map(|key| KeyedHash::new(&key).map_err(|error| invalid(HASH_KEY, error.to_string())))
@@ -359,4 +367,63 @@ pub fn dynamodb(aws: &SdkConfig, endpoint: Option<&str>) -> aws_sdk_dynamodb::Cl
 /// The tables' variables, for whoever sets a function's environment.
 pub fn table_variables() -> impl Iterator<Item = &'static str> {
     Table::ALL.into_iter().map(Table::variable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::SigningKeySet;
+
+    /// What a function is told, with one of its values replaced.
+    fn start(name: &str, value: Option<String>) -> Result<Config, ConfigError> {
+        let entropy: &dyn Entropy = &SystemEntropy;
+        let key = || STANDARD.encode(entropy.bytes::<32>());
+        let signing = serde_json::to_string(&SigningKeySet::generate(entropy).unwrap()).unwrap();
+        let mut variables: HashMap<&str, String> = HashMap::from([
+            (PUBLIC_URL, "https://id.example.com/".to_owned()),
+            (SIGNING_KEYS, signing),
+            (HASH_KEY, key()),
+            (TOTP_KEY, key()),
+            (Table::Codes.variable(), "codes".to_owned()),
+        ]);
+        match value {
+            Some(value) => variables.insert(name, value),
+            None => variables.remove(name),
+        };
+        Config::from_variables(|name| variables.get(name).cloned())
+    }
+
+    #[test]
+    fn op_08_no_function_starts_without_its_secrets_or_with_weak_ones() {
+        start("", None).unwrap();
+        for missing in [PUBLIC_URL, SIGNING_KEYS] {
+            assert!(start(missing, None).is_err(), "{missing}");
+            assert!(start(missing, Some(String::new())).is_err(), "{missing}");
+        }
+        let weak = [
+            "changeme".to_owned(),
+            STANDARD.encode("changeme"),
+            STANDARD.encode([0; 32]),
+            STANDARD.encode([7; 31]),
+            STANDARD.encode("a key of the tests, never of a deployment"),
+            STANDARD.encode("0123456789abcdef0123456789abcdef"),
+        ];
+        for value in weak {
+            for name in [HASH_KEY, TOTP_KEY] {
+                let error = start(name, Some(value.clone())).unwrap_err().to_string();
+                assert!(error.starts_with(name) && !error.contains(&value), "{error}");
+            }
+            let shared = serde_json::json!({"active": "k", "keys": [{"alg": "HS256", "kid": "k", "secret": value}]});
+            assert!(start(SIGNING_KEYS, Some(shared.to_string())).is_err(), "{value}");
+        }
+        let printed = serde_json::json!({"keys": [{
+            "kty": "EC", "kid": "k", "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        }]});
+        let ring = KeyRing::verifying(&printed.to_string()).unwrap();
+        assert_eq!(ring.weak_key(), Some(("k", "is printed in a document")));
+        for url in ["id.example.com", "https://id.example.com", "https:///", "ftp://id.example.com/"] {
+            assert!(start(PUBLIC_URL, Some(url.to_owned())).is_err(), "{url}");
+        }
+    }
 }

@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn canonical_forms_are_stable(text in "[+0-9a-zA-Z.@-]{1,20}") {
+        fn p_12_canonical_forms_are_stable(text in "[+0-9a-zA-Z.@-]{1,20}|\\+?[0-9]{7,15}|[a-zA-Z.]{1,9}@[a-zA-Z.-]{1,9}") {
             if let Ok(phone) = Phone::parse(&text) {
                 prop_assert_eq!(&Phone::parse(phone.e164()).unwrap(), &phone);
                 prop_assert_eq!(&Phone::parse(phone.emitted()).unwrap(), &phone);

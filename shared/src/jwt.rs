@@ -22,6 +22,7 @@ use crate::{
     key_rotation::KeyHistory,
     secret::AccessToken,
     user::{User, UserId},
+    weak_key,
 };
 
 /// The longest token, in bytes: existing clients keep it in one cookie.
@@ -278,6 +279,19 @@ impl KeyRing {
     /// Whether tokens of the key are verified.
     pub fn knows(&self, kid: &str) -> bool {
         self.verifying.contains_key(kid)
+    }
+
+    /// A key that somebody else may know, and why.
+    pub(crate) fn weak_key(&self) -> Option<(&str, &'static str)> {
+        self.set.keys.iter().find_map(|key| match key {
+            VerificationKey::Ec { kid, x, .. } => {
+                weak_key::is_printed(x).then_some((kid.as_str(), "is printed in a document"))
+            }
+            VerificationKey::Oct { kid, k } => {
+                let secret = URL_SAFE_NO_PAD.decode(k).unwrap_or_default();
+                weak_key::problem(&secret).map(|problem| (kid.as_str(), problem))
+            }
+        })
     }
 
     /// What functions need that verify and never sign. Contains the shared secrets, if there are any.

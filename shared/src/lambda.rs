@@ -1,16 +1,16 @@
 //! The same service behind the Lambda runtime.
 
-use std::process::ExitCode;
+use std::{convert::Infallible, process::ExitCode};
 
 use axum::body::Body;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use lambda_http::{RequestExt as _, request::RequestContext};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::ServiceExt as _;
 
 use crate::{
     config::{self, LogConfig},
-    http::{ClientAddress, Correlation, Routes, app},
+    http::{ClientAddress, Correlation, Routes, Service, app},
     log,
 };
 
@@ -26,10 +26,7 @@ pub async fn serve(routes: Routes) -> ExitCode {
         }
     };
     let service = app(routes, env);
-    let served = lambda_http::run(lambda_http::service_fn(move |request: lambda_http::Request| {
-        let service = service.clone();
-        async move { service.oneshot(from_gateway(request)).await }
-    }));
+    let served = lambda_http::run(lambda_http::service_fn(move |request| answer(service.clone(), request)));
     match served.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -37,6 +34,11 @@ pub async fn serve(routes: Routes) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Answers one event of a gateway.
+pub async fn answer(service: Service, request: lambda_http::Request) -> Result<Response<Body>, Infallible> {
+    service.oneshot(from_gateway(request)).await
 }
 
 /// Everything but what a path segment may hold as it is.

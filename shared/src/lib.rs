@@ -39,3 +39,4 @@ pub mod storage;
 pub mod text;
 pub mod two_factor;
 pub mod user;
+mod weak_key;

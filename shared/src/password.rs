@@ -205,6 +205,8 @@ fn is_one_step(folded: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{entropy::SystemEntropy, settings::Preset};
 
@@ -289,5 +291,27 @@ mod tests {
         let lines: Vec<_> = COMMON.lines().collect();
         assert!(lines.is_sorted_by(|a, b| a < b));
         assert!(lines.iter().all(|line| *line == line.to_lowercase() && !line.is_empty()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn p_13_passwords_are_the_same_when_their_compositions_are(
+            text in "[a-z\u{e0}-\u{f6}\u{ac00}-\u{ac20}]{1,127}",
+            more in "[a-z]",
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let hasher = PasswordHasher::new();
+            let (composed, decomposed): (String, String) = (text.nfc().collect(), text.nfd().collect());
+            let stored = runtime.block_on(hasher.hash(&password(&decomposed), &SystemEntropy));
+            let verified = |text: &str| runtime.block_on(hasher.verify(&password(text), Some(&stored)));
+            prop_assert_eq!(verified(&composed), Verified::Right { outdated: false });
+            let longer = [composed.as_str(), more.as_str()].concat();
+            prop_assert_eq!(verified(&longer), Verified::Wrong);
+            // How long it is decides nothing, as soon as it is long enough.
+            let settings = Settings { password_min_length: 1, ..Settings::preset(Preset::Documented) };
+            let unusual = ["#", composed.as_str(), "~"].concat();
+            prop_assert!(is_acceptable(&password(&unusual), &settings, Surroundings::default()));
+        }
     }
 }

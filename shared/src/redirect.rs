@@ -78,7 +78,34 @@ fn is_uri_text(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{
+        app::{AppId, AppKey},
+        secret::AppSecret,
+        settings::Preset,
+    };
+
+    proptest! {
+        #[test]
+        fn p_14_an_address_is_allowed_when_it_is_registered_byte_for_byte(
+            registered in prop::collection::vec("https://(a|b)\\.example/[a-c/]{0,2}", 1..4),
+            other in "https?://(a|A|b)\\.example(:443)?/[a-c/%.]{0,3}",
+            is_other in any::<bool>(),
+            is_open in any::<bool>(),
+            choice in any::<prop::sample::Index>(),
+        ) {
+            let sent = if is_other { other } else { registered[choice.index(registered.len())].clone() };
+            let key = AppKey::parse("0a1b2c3d-0000-4000-8000-0123456789ab").unwrap();
+            let secret = AppSecret::from_bytes([7; 32]);
+            let mut app = AppRecord::new(AppId::new(2).unwrap(), key, &secret, "Demo".to_owned(), Preset::Strict);
+            app.settings.open_redirect = is_open;
+            app.redirect_uris.clone_from(&registered);
+            let uri = RedirectUri::read(Json::Text(sent.clone())).unwrap();
+            prop_assert_eq!(uri.is_allowed(&app), registered.contains(&sent));
+        }
+    }
 
     #[test]
     fn absolute_uris_have_a_scheme_and_only_what_a_uri_may_contain() {

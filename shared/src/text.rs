@@ -314,7 +314,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn canonical_names_are_stable(name in "\\PC{1,64}") {
+        fn p_12_canonical_names_are_stable(name in "\\PC{1,64}") {
             if let Ok(name) = UserName::parse(name) {
                 let once = name.canonical();
                 // A canonical form can be longer than what was sent; what counts is that it maps to itself.

@@ -8,6 +8,7 @@ use std::{
 use jiff::SignedDuration;
 use shared::{
     app::{AppId, AppKey, AppRecord},
+    bitkey::{Bitkey, BitkeyRecord, BitkeyScope},
     clock::Clock,
     codes::{DailyBudgets, SendLimits},
     config::SETTINGS_MAX_AGE,
@@ -21,7 +22,7 @@ use shared::{
     password::PasswordHasher,
     secret::AppSecret,
     settings::Preset,
-    storage::{NewApp, SavedApp, Store, Table, TableNames},
+    storage::{NewApp, NewBitkey, SavedApp, Store, Table, TableNames},
     two_factor::TotpKey,
 };
 
@@ -103,6 +104,17 @@ fn all_groups() -> Vec<(&'static str, Routes)> {
 /// All endpoints of all groups.
 pub fn routes() -> Routes {
     groups().iter().map(|(_, routes)| routes.clone()).fold(Routes::new(), Routes::merge)
+}
+
+/// A path with this app in it, and some value for every other parameter.
+pub fn filled(path: &str, app_id: &str, app_key: &str) -> String {
+    let segments = path.split('/').map(|segment| match segment {
+        "{appId}" => app_id,
+        "{appKey}" => app_key,
+        parameter if parameter.starts_with('{') => "1",
+        literal => literal,
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 impl World {
@@ -212,6 +224,16 @@ impl World {
         change(&mut record);
         record.check().expect("a valid change");
         assert_eq!(self.env.store.save_app(&record).await.expect("a store"), SavedApp::Saved);
+    }
+
+    /// A new key to the licence codes of an app.
+    pub async fn issue_bitkey(&self, app: &AppHandle, scope: BitkeyScope) -> Bitkey {
+        let bitkey = Bitkey::generate(self.env.entropy.as_ref());
+        let (id, app_id) = (bitkey.id().clone(), app.record.app_id);
+        let record = BitkeyRecord { id, app_id, hash: bitkey.hash(), scope, created_at: 0 };
+        let created = self.env.store.app(app_id).create_bitkey(&record).await.expect("a store");
+        assert_eq!(created, NewBitkey::Created);
+        bitkey
     }
 
     /// Sets an attribute of a user's item, as an operator would, or somebody who got at the table.

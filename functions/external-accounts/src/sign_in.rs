@@ -9,7 +9,7 @@ use shared::{
     jwt::{GrantType, TokenResponse},
     sign_in::{self, SecondFactor},
     text::ExternalId,
-    user::User,
+    user::{User, UserId},
 };
 
 pub(crate) const ROUTE: Route = Route::post("/ExternalAccount/{appKey}/SignIn", Access::Anonymous);
@@ -22,7 +22,8 @@ pub(crate) async fn handle(
     Body(command): Body<SignIn>,
 ) -> Result<Reply<TokenResponse>, ApiError> {
     let store = env.store.app(app.app_id);
-    let id = store.find_external_id(&command.external_id).await?.ok_or(ErrorCode::InvalidCredentials)?;
+    // Nobody has the number 0, and is looked for all the same: somebody who is disabled takes no other work.
+    let id = store.find_external_id(&command.external_id).await?.unwrap_or(UserId::new(0));
     let user = store.find_user(id).await?.filter(User::is_active).ok_or(ErrorCode::InvalidCredentials)?;
     let admitted = sign_in::admit(&env, &ctx, &app, user, &command.second_factor).await?;
     sign_in::token(&env, &ctx, &app, &admitted, GrantType::External).await.map(Reply::ok)

@@ -98,12 +98,7 @@ impl Office {
 }
 
 pub(crate) async fn issue(world: &World, app: &AppHandle, scope: BitkeyScope) -> Bitkey {
-    let bitkey = Bitkey::generate(world.env.entropy.as_ref());
-    let record =
-        BitkeyRecord { id: bitkey.id().clone(), app_id: app.record.app_id, hash: bitkey.hash(), scope, created_at: 0 };
-    let created = world.env.store.app(app.record.app_id).create_bitkey(&record).await.unwrap();
-    assert_eq!(created, NewBitkey::Created);
-    bitkey
+    world.issue_bitkey(app, scope).await
 }
 
 pub(crate) async fn licence(world: &World, app: &AppHandle, code: &str, seats: Option<u64>) {

@@ -6,6 +6,7 @@ use shared::{
     bitkey::BitkeyScope,
     http::{Access, Route},
 };
+pub(crate) use tests::world::filled as fill;
 use tests::{Answer, Client, World, world::routes};
 
 use crate::{
@@ -85,15 +86,4 @@ impl Probe {
     pub(crate) fn is(&self, access: Access) -> bool {
         self.route.access == access
     }
-}
-
-/// A path with this app in it, and some value for every other parameter.
-pub(crate) fn fill(path: &str, app_id: &str, app_key: &str) -> String {
-    let segments = path.split('/').map(|segment| match segment {
-        "{appId}" => app_id,
-        "{appKey}" => app_key,
-        parameter if parameter.starts_with('{') => "1",
-        literal => literal,
-    });
-    segments.collect::<Vec<_>>().join("/")
 }

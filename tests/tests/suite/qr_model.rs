@@ -233,7 +233,7 @@ async fn union_id(client: &Client, app: u32, token: &str) -> String {
 }
 
 #[test]
-fn qr_28_whatever_happens_only_legal_steps_one_token_at_most_and_the_confirmer_is_its_subject() {
+fn p_07_qr_28_whatever_happens_only_legal_steps_one_token_at_most_and_the_confirmer_is_its_subject() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     proptest!(ProptestConfig::with_cases(64), |(with_proofs in any::<bool>(), events in events())| {
         runtime.block_on(async {

@@ -6,9 +6,18 @@ mod g_fields;
 mod op;
 mod passwords;
 mod proofs;
+mod properties_accounts;
+mod properties_answers;
+mod properties_factor;
+mod properties_oauth;
+mod properties_points;
+mod properties_tenants;
+mod properties_tokens;
 mod random;
 mod sign_up;
+mod supply_chain;
 mod ti;
+mod timing;
 
 use serde_json::Value;
 use tests::{Answer, World};
