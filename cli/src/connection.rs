@@ -8,7 +8,7 @@ use clap::Args;
 use shared::{
     config,
     entropy::SystemEntropy,
-    storage::{Store, TableNames},
+    storage::{RetryConflicts, Store, TableNames},
 };
 
 use crate::failure::Failure;
@@ -54,6 +54,7 @@ pub(crate) fn local_client(endpoint: &str) -> Client {
         .region(Region::from_static("local"))
         .credentials_provider(Credentials::from_keys("local", "local", None))
         .endpoint_url(endpoint)
+        .retry_classifier(RetryConflicts)
         .build();
     Client::from_conf(config)
 }

@@ -52,7 +52,7 @@ use crate::{
     messages::{MailConfig, Messages, SmsConfig},
     parameter_store::ParameterStore,
     password::PasswordHasher,
-    storage::{Store, Table, TableNames},
+    storage::{RetryConflicts, Store, Table, TableNames},
     two_factor::TotpKey,
     weak_key,
 };
@@ -342,22 +342,25 @@ pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
 pub async fn aws_config(region: Option<&'static str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(2))
-                .operation_attempt_timeout(Duration::from_secs(3))
-                .operation_timeout(Duration::from_secs(8))
-                .build(),
-        );
+        .timeout_config(timeouts());
     if let Some(region) = region {
         loader = loader.region(region);
     }
     loader.load().await
 }
 
+/// How long a call may take, and each of its attempts.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build()
+}
+
 /// A DynamoDB client; an empty endpoint is none.
 pub fn dynamodb(aws: &SdkConfig, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
-    let mut config = aws_sdk_dynamodb::config::Builder::from(aws);
+    let mut config = aws_sdk_dynamodb::config::Builder::from(aws).retry_classifier(RetryConflicts);
     if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
         config = config.endpoint_url(endpoint);
     }

@@ -88,6 +88,18 @@ impl Watch {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The secrets that are looked for so far.
+    pub(crate) fn secrets(&self) -> BTreeSet<String> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks for these only, and in what is logged from now on: for whoever draws the same randomness again, where what
+    /// was a secret is something else the next time.
+    pub(crate) fn begin_anew(&self, secrets: &BTreeSet<String>) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone_from(secrets);
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Serves a request; what it logs is the world's.
     pub(crate) async fn serving<F: Future>(self: &Arc<Self>, request: F) -> F::Output {
         SERVED.scope(Arc::clone(self), request).await

@@ -21,6 +21,11 @@ impl FixedClock {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.checked_add(by).expect("a time that exists");
     }
+
+    /// Jumps to a time.
+    pub fn set(&self, to: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
 }
 
 impl Clock for FixedClock {
@@ -40,6 +45,16 @@ impl SeededEntropy {
     /// The bytes of this seed.
     pub const fn new(seed: u64) -> Self {
         Self { seed, drawn: Mutex::new(0) }
+    }
+
+    /// How often bytes were drawn.
+    pub fn drawn(&self) -> u64 {
+        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the same bytes again as after so many draws.
+    pub fn rewind(&self, drawn: u64) {
+        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = drawn;
     }
 }
 

@@ -22,39 +22,61 @@ pub async fn assert_balanced(world: &World) -> BTreeMap<String, i64> {
 
 /// The same for these rows; every test ends with it.
 pub(crate) fn balances(rows: &[Value]) -> BTreeMap<String, i64> {
-    let mut ledgers: BTreeMap<String, Ledger> = BTreeMap::new();
-    for row in rows {
-        let number = |name: &str| row[name]["N"].as_str().unwrap_or("0").parse::<i64>().expect("a number");
-        let key = |name: &str| row[name]["S"].as_str().expect("a key").to_owned();
-        let ledger = ledgers.entry(key("pk")).or_default();
-        let sort = key("sk");
-        match sort.split_once('#') {
-            Some((kind, ordinal)) => {
-                let ordinal = ordinal.parse().expect("an ordinal");
-                ledger.rows.entry(kind.to_owned()).or_default().insert(ordinal, (number("id"), number("used")));
+    let found = imbalances(rows.iter());
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    read(rows.iter()).into_iter().map(|(key, ledger)| (key, ledger.account.unwrap_or_default()[0])).collect()
+}
+
+/// What is wrong with the rows of the table, a sentence each.
+pub(crate) fn imbalances<'a>(table: impl Iterator<Item = &'a Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, ledger) in read(table) {
+        let mut check = |holds: bool, rule: &str| {
+            if !holds {
+                found.push(format!("{key}: {rule}"));
             }
-            None if sort == "account" => {
-                ledger.account = Some(["balance", "rows", "recharges", "consumptions"].map(number));
-            }
-            None => assert_eq!((sort.as_str(), row["userId"] == Value::Null), ("order", false)),
-        }
-    }
-    ledgers.retain(|key, _| !key.contains("#order#"));
-    for (key, ledger) in &ledgers {
-        let [balance, all, recharges, consumptions] = ledger.account.expect("an account");
+        };
+        let Some([balance, all, recharges, consumptions]) = ledger.account else {
+            check(false, "rows have their account");
+            continue;
+        };
         let rows = |kind: &str| ledger.rows.get(kind).cloned().unwrap_or_default();
         for (kind, count) in [("all", all), ("in", recharges), ("out", consumptions)] {
-            assert!(rows(kind).keys().copied().eq(1..=count), "{key}: the numbers of {kind} have gaps");
+            check(rows(kind).keys().copied().eq(1..=count), &format!("the numbers of {kind} have no gaps"));
         }
         let sum: i64 = rows("all").values().map(|(_, used)| used).sum();
-        assert_eq!(sum, balance, "{key}: the sum of the ledger is the balance");
-        assert!(balance >= 0, "{key}");
+        check(sum == balance, "the sum of the ledger is the balance");
+        check(balance >= 0, "no balance is below zero");
         let mut of_kinds: Vec<_> = rows("in").into_values().chain(rows("out").into_values()).collect();
         let mut of_all: Vec<_> = rows("all").into_values().collect();
         of_kinds.sort_unstable();
         of_all.sort_unstable();
-        assert_eq!(of_kinds, of_all, "{key}: every row is there in both its places");
-        assert!(rows("in").values().all(|(_, used)| *used > 0) && rows("out").values().all(|(_, used)| *used < 0));
+        check(of_kinds == of_all, "every row is there in both its places");
+        let have_signs =
+            rows("in").values().all(|(_, used)| *used > 0) && rows("out").values().all(|(_, used)| *used < 0);
+        check(have_signs, "a row is of the kind that it says");
     }
-    ledgers.into_iter().map(|(key, ledger)| (key, ledger.account.unwrap_or_default()[0])).collect()
+    found
+}
+
+/// The ledgers by partition key. Orders are none.
+fn read<'a>(table: impl Iterator<Item = &'a Value>) -> BTreeMap<String, Ledger> {
+    let mut ledgers: BTreeMap<String, Ledger> = BTreeMap::new();
+    for row in table {
+        let number = |name: &str| row[name]["N"].as_str().unwrap_or("0").parse::<i64>().expect("a number");
+        let key = |name: &str| row[name]["S"].as_str().expect("a key").to_owned();
+        let sort = key("sk");
+        if sort == "order" {
+            continue;
+        }
+        let ledger = ledgers.entry(key("pk")).or_default();
+        if let Some((kind, ordinal)) = sort.split_once('#') {
+            let ordinal = ordinal.parse().expect("an ordinal");
+            ledger.rows.entry(kind.to_owned()).or_default().insert(ordinal, (number("id"), number("used")));
+        } else {
+            assert_eq!(sort, "account");
+            ledger.account = Some(["balance", "rows", "recharges", "consumptions"].map(number));
+        }
+    }
+    ledgers
 }

@@ -28,9 +28,11 @@ use shared::{
 
 use crate::{
     canary::Watch,
+    checkpoint::Checkpoint,
     client::Client,
     engine::Engine,
     inputs::{FixedClock, SeededEntropy},
+    invariants,
 };
 
 /// The public URL of the deployment under test.
@@ -69,6 +71,8 @@ pub struct World {
     stack: String,
     /// Its clock.
     pub clock: Arc<FixedClock>,
+    /// Its randomness.
+    pub entropy: Arc<SeededEntropy>,
     /// Its signing keys.
     pub keys: SigningKeySet,
     /// An app as the public documents of the modelled systems describe it.
@@ -77,6 +81,26 @@ pub struct World {
     pub strict: AppHandle,
     /// What must not be found anywhere when the test is over.
     pub watch: Arc<Watch>,
+    _last_look: Arc<LastLook>,
+}
+
+/// Looks at the tables when the test is over.
+struct LastLook {
+    engine: Engine,
+    stack: String,
+    clock: Arc<FixedClock>,
+}
+
+impl Drop for LastLook {
+    fn drop(&mut self) {
+        if std::thread::panicking() || !self.engine.is_untouched() {
+            return;
+        }
+        if let Some(tables) = Checkpoint::of_embedded(&self.engine, &self.stack, self.clock.now()) {
+            let found = invariants::violations(&tables);
+            assert!(found.is_empty(), "{}", found.join("\n"));
+        }
+    }
 }
 
 /// The groups of endpoints, by the name of their function's binary.
@@ -149,12 +173,13 @@ impl World {
         // On an engine of its own a test needs no name of its own, and a fixed one reads better.
         let stack = if engine.is_shared() { format!("test{}", system.hex::<8>()) } else { "test".to_owned() };
         let template = infra::Template::bundled().expect("the template can be read");
-        infra::create_tables(&engine.client(), &template, &stack).await.expect("tables can be created");
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(1));
+        infra::create_tables(&engine.service_client(), &template, &stack).await.expect("tables can be created");
+        let seeded = Arc::new(SeededEntropy::new(1));
+        let entropy: Arc<dyn Entropy> = Arc::clone(&seeded) as Arc<dyn Entropy>;
         let clock = Arc::new(FixedClock::at(START));
         let hash = KeyedHash::new(b"a key of the tests, never of a deployment").expect("a key");
         let tables = TableNames::of_stack(&stack);
-        let store = Store::new(engine.client(), tables, Some(hash), settings_max_age, Arc::clone(&entropy));
+        let store = Store::new(engine.service_client(), tables, Some(hash), settings_max_age, Arc::clone(&entropy));
         let keys = SigningKeySet::generate(&SystemEntropy).expect("a key can be made");
         let ring = KeyRing::signing(&serde_json::to_string(&keys).expect("keys serialise")).expect("keys");
         let names = Table::ALL.iter().map(|table| (*table, format!("{stack}-{table:?}"))).collect();
@@ -179,7 +204,20 @@ impl World {
             watch.guard(app.secret.expose());
         }
         engine.take_calls();
-        Self { service: app(routes, env.clone()), env, engine, stack, clock, keys, documented, strict, watch }
+        let last_look = LastLook { engine: engine.clone(), stack: stack.clone(), clock: Arc::clone(&clock) };
+        Self {
+            _last_look: Arc::new(last_look),
+            service: app(routes, env.clone()),
+            env,
+            engine,
+            stack,
+            clock,
+            entropy: seeded,
+            keys,
+            documented,
+            strict,
+            watch,
+        }
     }
 
     /// Somebody who calls another instance of all functions over the same data, changed in some of its parts.
@@ -257,7 +295,7 @@ impl World {
 
     /// The name of a table.
     pub fn table(&self, table: Table) -> String {
-        format!("{}-{table:?}", self.stack)
+        table_of(&self.stack, table)
     }
 
     /// The rows of a table.
@@ -289,6 +327,11 @@ fn totp_key() -> TotpKey {
 /// Whether the partition is of a client address, of one app or over all.
 fn is_ip_budget(partition: &str) -> bool {
     partition.split('#').take(2).any(|part| part == "ip")
+}
+
+/// The name of a stack's table.
+pub(crate) fn table_of(stack: &str, table: Table) -> String {
+    format!("{stack}-{table:?}")
 }
 
 /// Messages are kept to be read.

@@ -8,7 +8,7 @@
 //! a global index would lag behind.
 
 use std::{
-    collections::{BTreeMap, BinaryHeap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet},
     ops::ControlFlow,
 };
 
@@ -545,7 +545,8 @@ impl AppStore<'_> {
         names: impl Iterator<Item = &'n str>,
     ) -> Result<HashMap<String, UserId>, StorageError> {
         let wanted: HashSet<&str> = names.collect();
-        let canonical: HashSet<String> =
+        // In order, so that the same request makes the same call.
+        let canonical: BTreeSet<String> =
             wanted.iter().filter_map(|name| UserName::parse(*name).ok()).map(|name| name.canonical()).collect();
         let holders = canonical.iter().map(|name| keys::user_name(self.app, name)).collect::<Vec<_>>();
         let mut ids = Vec::new();

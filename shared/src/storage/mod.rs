@@ -9,6 +9,7 @@ mod batch;
 mod bindings;
 mod bitkeys;
 mod codes;
+mod conflict;
 mod error;
 mod ip_budget;
 pub mod keys;
@@ -38,6 +39,7 @@ pub use self::{
     bindings::{BindingChange, BindingChanged, Bound, Identity},
     bitkeys::{NewBitkey, Revoked},
     codes::{Consumed, Issued, NewCode, Proof, Tried},
+    conflict::RetryConflicts,
     error::StorageError,
     ip_budget::{IpBudget, IpCharge, Within},
     keys::Table,

@@ -781,7 +781,7 @@ async fn fi_05_conflicts_are_tried_again_and_in_the_end_refused_without_a_trace(
     }
     assert!(world.messages_to("13900139000").is_empty());
     // FI-20: what cannot be charged is not compared.
-    world.engine.spoil([None, None].into_iter().chain(std::iter::repeat_n(Some(Fault::ItemConflict), 50)));
+    world.engine.spoil([None, None].into_iter().chain(std::iter::repeat_n(Some(Fault::ItemConflict), 200)));
     phone_sign_in(&world, PHONE, &digits).await.refused(503, 503, "unavailable");
     world.engine.heal();
     assert_eq!(world.snapshot().await, before);

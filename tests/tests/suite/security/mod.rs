@@ -3,8 +3,11 @@
 mod codes;
 mod g;
 mod g_fields;
+mod good;
+mod interleavings;
 mod op;
 mod passwords;
+mod placements;
 mod proofs;
 mod properties_accounts;
 mod properties_answers;
