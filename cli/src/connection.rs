@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::{Client, config::Region};
 use clap::Args;
 use shared::{
-    config,
+    aws, config,
     entropy::SystemEntropy,
     storage::{RetryConflicts, Store, TableNames},
 };
@@ -30,7 +30,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
         let (client, stack) = match &self.stack {
-            Some(stack) => (config::dynamodb(&config::aws_config(None).await, None), stack.as_str()),
+            Some(stack) => (config::dynamodb(&aws::operator_settings().await, None), stack.as_str()),
             None => (local_client(&self.dynamodb_endpoint), LOCAL_STACK),
         };
         let store = Store::new(client, TableNames::of_stack(stack), None, Duration::ZERO, Arc::new(SystemEntropy));

@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::{
+    aws,
     clock::{Clock as _, SystemClock},
-    config,
     entropy::{Entropy, SystemEntropy},
     hash_key::KeyedHash,
     jwt::{KeyRing, SigningKeySet},
@@ -51,7 +51,7 @@ pub(crate) struct Stack {
 }
 
 pub(crate) async fn run(command: KeyCommand) -> Result<Value, Failure> {
-    let store = ParameterStore::new(aws_sdk_ssm::Client::new(&config::aws_config(None).await));
+    let store = ParameterStore::new(aws_sdk_ssm::Client::new(&aws::operator_settings().await));
     match command {
         KeyCommand::Init(stack) => init(&store, &stack.name).await,
         KeyCommand::Status(stack) => status(&store, &stack.name).await,

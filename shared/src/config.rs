@@ -23,6 +23,7 @@
 //! | `WECHAT_URL` | another WeChat than `https://api.weixin.qq.com` |
 //! | `METRICS_NAMESPACE` | where the metrics of [`crate::log::emf`] go; without, there are none |
 //! | `AWS_LAMBDA_LOG_LEVEL` | `INFO` (the default), `WARN` or `ERROR`; finer ones are `INFO`, since what libraries say there may hold secrets |
+//! | `CA_BUNDLE` | certificates (PEM file) trusted for AWS, or `system` for the operating system's; see [`crate::aws`] |
 //! | `TESSERA_DYNAMODB_ENDPOINT` | another DynamoDB than the region's; empty is none |
 //!
 //! Each of `PUBLIC_URL`, `SIGNING_KEYS`, `VERIFICATION_KEYS`, `HASH_KEY`, `TOTP_KEY`, `MAIL` and `SMS` is usually given by
@@ -35,12 +36,13 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
+    aws,
     clock::{Clock, SystemClock},
     codes::{DailyBudgets, SendLimits},
     current_tokens::{CurrentTokens, KeySource},
@@ -302,8 +304,8 @@ impl LogConfig {
 /// What a Lambda function is served with, read from its environment and its parameters. Without one of the `needed`
 /// variables it does not start: a missing secret must not be found out by the first user whom it concerns.
 pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
-    let aws = aws_config(None).await;
     let mut variables: HashMap<_, _> = std::env::vars().collect();
+    let aws = aws::function_settings(|name| variables.get(name).cloned())?;
     let parameters: BTreeMap<_, _> = PARAMETERS
         .into_iter()
         .filter_map(|name| Some((variables.get(&format!("{name}_PARAMETER"))?.clone(), name)))
@@ -336,26 +338,6 @@ pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
         .map(|parameter| (KeySource { store, parameter, signs }, read_at));
     let endpoint = variables.get("TESSERA_DYNAMODB_ENDPOINT").map(String::as_str);
     Ok(config.into_env(dynamodb(&aws, endpoint), SETTINGS_MAX_AGE))
-}
-
-/// The SDK's settings: a call that does not answer is given up while the client still waits for us.
-pub async fn aws_config(region: Option<&'static str>) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .timeout_config(timeouts());
-    if let Some(region) = region {
-        loader = loader.region(region);
-    }
-    loader.load().await
-}
-
-/// How long a call may take, and each of its attempts.
-pub fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
-        .build()
 }
 
 /// A DynamoDB client; an empty endpoint is none.

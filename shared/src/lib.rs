@@ -5,6 +5,7 @@
 //! knows the time.
 
 pub mod app;
+pub mod aws;
 pub mod binding;
 pub mod bitkey;
 pub mod clock;

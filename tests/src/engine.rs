@@ -215,7 +215,7 @@ impl Engine {
             .behavior_version_latest()
             .retry_partition(partition)
             .retry_classifier(shared::storage::RetryConflicts)
-            .timeout_config(shared::config::timeouts())
+            .timeout_config(shared::aws::timeouts())
             .region(Region::new(region))
             .http_client(self.clone())
             .endpoint_url(endpoint)
