@@ -232,6 +232,7 @@ impl Town {
 }
 
 /// Good requests to an endpoint: by whom, to where, with what.
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn requests(world: &World, people: &People, route: &Route) -> Vec<(Client, String, Option<Value>)> {
     let anybody = world.client();
     let caller = |token: &str| world.client().bearer(token);
