@@ -27,7 +27,7 @@ use aws_smithy_runtime_api::client::{
 use crate::config::ConfigError;
 
 /// Amazon Root CA 1 to 4 and the older Starfield Services root, which signed them for devices that know only that one.
-const AMAZON_TRUST_SERVICES: &str = include_str!("amazon_trust_services.pem");
+const AMAZON_TRUST_SERVICES: &str = include_str!("amazon_trust_services.crt");
 /// How the names of the regions begin whose endpoints may stand on other roots.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
 
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_bundle_of_ones_own_is_a_file_of_certificates() {
         let folder = env!("CARGO_MANIFEST_DIR");
-        let bundle = format!("{folder}/src/aws/amazon_trust_services.pem");
+        let bundle = format!("{folder}/src/aws/amazon_trust_services.crt");
         assert_eq!(Roots::of("eu-west-1", Some(&bundle)).unwrap(), Roots::File(AMAZON_TRUST_SERVICES.into()));
         for bad in [format!("{folder}/Cargo.toml"), format!("{folder}/nowhere.pem")] {
             assert!(matches!(Roots::of("eu-west-1", Some(&bad)), Err(ConfigError::Invalid { name: "CA_BUNDLE", .. })));

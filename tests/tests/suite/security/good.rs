@@ -308,8 +308,13 @@ fn requests(world: &World, people: &People, route: &Route) -> Vec<(Client, Strin
             let exchange = |code: &str| (world.client(), format!("{path}?scheme=app&code={code}"), None);
             vec![exchange(&people.grants[0]), exchange(&people.grants[1])]
         }
-        ("GET", "/api/OAuth/{appId}/Consents" | "/ExternalAccount/{appKey}") => one(union, None),
-        ("GET", "/api/AppUsers/{appId}/Profile" | "/api/AppUsers/{appId}/PointLog") => one(union, None),
+        (
+            "GET",
+            "/api/OAuth/{appId}/Consents"
+            | "/ExternalAccount/{appKey}"
+            | "/api/AppUsers/{appId}/Profile"
+            | "/api/AppUsers/{appId}/PointLog",
+        ) => one(union, None),
         ("DELETE", "/api/OAuth/{appId}/Consents/{id}") => vec![(union, id(people.consent), None)],
         ("POST", "/api/AppUsers/{appId}/RechargePoints") => one(union, Some(json!({"price": 200, "orderId": "o-1"}))),
         ("GET", "/api/AppUsers/{appId}/RechargePoints") => {

@@ -302,10 +302,10 @@ async fn rc_16_two_sends_to_one_address() {
     let from = town.world.checkpoint().await;
     let sent = || town.world.messages_to("13700137000").len();
     let before = Cell::new(0);
-    let send = good(&town, "POST SendSMSCode 0");
+    let request = good(&town, "POST SendSMSCode 0");
     let actors = || {
         before.set(sent());
-        (0..2).map(|_| Box::pin(send.send()) as Actor<'_, Answer>).collect()
+        (0..2).map(|_| Box::pin(request.send()) as Actor<'_, Answer>).collect()
     };
     let explored = explore(&town.world, &from, Bounds::default(), actors, async |answers| {
         assert_eq!(reasons(&answers), ["", "throttled"]);

@@ -168,7 +168,9 @@ impl Model {
 fn p_04_p_15_p_19_a_token_has_its_grants_scope_and_lives_as_long_as_its_consent() {
     let tallies = ["P-04", "P-15", "P-19"].map(Tally::of);
     hold(96, &steps(), |steps| {
-        tallies.iter().for_each(|tally| tally.add(steps.len()));
+        for tally in &tallies {
+            tally.add(steps.len());
+        }
         async move {
             let mut model = Model::new().await;
             for step in steps {

@@ -92,7 +92,9 @@ fn p_05_p_17_p_18_a_ledger_adds_up_an_order_counts_once_and_pages_show_each_row_
     let tallies = ["P-05", "P-17", "P-18"].map(Tally::of);
     let input = (steps(), prop::collection::vec(1..8_usize, 1..4));
     hold(96, &input, |(steps, sizes)| {
-        tallies.iter().for_each(|tally| tally.add(steps.len()));
+        for tally in &tallies {
+            tally.add(steps.len());
+        }
         async move {
             let world = World::new().await;
             world.change_app(&world.documented, |app| app.settings.daily_recharge_limit = Some(LIMIT)).await;

@@ -148,7 +148,9 @@ impl Apps {
 fn p_09_ti_11_without_what_one_app_did_the_others_are_the_same() {
     let tallies = ["P-09", "TI-11"].map(Tally::of);
     hold(64, &steps(), |steps| {
-        tallies.iter().for_each(|tally| tally.add(steps.len()));
+        for tally in &tallies {
+            tally.add(steps.len());
+        }
         async move {
             let (with, without) = (run(&steps, true).await, run(&steps, false).await);
             assert_eq!(with, without);

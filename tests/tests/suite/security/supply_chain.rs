@@ -55,8 +55,8 @@ fn op_08_no_key_is_in_the_repository() {
         assert_eq!(marked(&text), None, "{name}");
         let is_key_file = [".pem", ".key", ".p12", ".pfx", ".jks", ".env"].iter().any(|end| name.ends_with(end));
         assert!(!is_key_file, "{name} is no file for a repository");
-        tally.count();
     }
+    tally.count();
     // The search finds what it is for.
     for parts in [
         ["key = \"AKIA", "IOSFODNN7EXAMPLE", "\""],
