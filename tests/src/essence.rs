@@ -8,7 +8,7 @@ use crate::{Answer, Checkpoint};
 
 /// What is charged for a try whether or not something comes of it, or only says when. A limit may be that strict: what
 /// failed on the way may count once more.
-const LOOSE: [&str; 19] = [
+const LOOSE: [&str; 20] = [
     "sends",
     "failures",
     "tries",
@@ -16,6 +16,7 @@ const LOOSE: [&str; 19] = [
     "passwordFailures",
     "lastPasswordFailure",
     "totpFailures",
+    "totpFailuresInAll",
     "lastTotpFailure",
     "expires",
     "validUntil",
@@ -86,7 +87,8 @@ impl Known {
 /// Whether a row only counts what an address did, or what was given out.
 fn is_counter(row: &Value) -> bool {
     let pk = row["pk"]["S"].as_str().unwrap_or_default();
-    pk.split('#').take(2).any(|part| part == "ip") || row["sk"]["S"] == "next"
+    // A day's codes are counted in a place that is drawn.
+    pk.split('#').take(2).any(|part| part == "ip") || pk.starts_with("codes#") || row["sk"]["S"] == "next"
 }
 
 /// A text with its words replaced; a word is as many of the characters as follow each other.

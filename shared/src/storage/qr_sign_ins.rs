@@ -2,9 +2,12 @@
 //!
 //! One row per key, which only ever moves forward: shown, scanned, confirmed, taken. Every move is one conditional
 //! write, so that of parallel ones exactly one happens; each carries a mark of its own (the scan's hash, the user, the
-//! collector's id), so that the SDK, asking again after a lost answer, is not refused by its own first try.
+//! collector's id, what was drawn for the row), so that the SDK, asking again after a lost answer, is not refused by its own first try.
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValue};
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +51,9 @@ impl Stage {
 #[serde(rename_all = "camelCase")]
 struct Row {
     stage: Stage,
+    /// Drawn for each row: tells it from another one under the same key.
+    #[serde(default)]
+    mark: String,
     /// The first millisecond since 1970 at which it is too late for the next step.
     valid_until: i64,
     /// When the row may be swept.
@@ -180,6 +186,7 @@ impl AppStore<'_> {
     ) -> Result<OpenedSignIn, StorageError> {
         let row = Row {
             stage: Stage::Shown,
+            mark: self.store.entropy.hex::<8>(),
             valid_until: valid_until(now),
             expires: expires(now),
             scopes: new.scopes.to_owned(),
@@ -189,19 +196,25 @@ impl AppStore<'_> {
             user_id: None,
             token_version: None,
         };
+        let row = item(self.qr_key(key)?, &row)?;
         let call = self
             .store
             .db
             .put_item()
             .table_name(self.store.tables.get(Table::Codes)?)
-            .set_item(Some(item(self.qr_key(key)?, &row)?))
+            .set_item(Some(row.clone()))
             // Rows that wait for the sweeper do not hold their keys.
             .condition_expression("attribute_not_exists(pk) OR #until <= :now")
             .expression_attribute_names("#until", "validUntil")
-            .expression_attribute_values(":now", number(now.as_millisecond()));
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match call.send().await {
             Ok(_) => Ok(OpenedSignIn::Done),
             Err(error) => match error.as_service_error() {
+                // The SDK asked again after a lost answer: the row is the one of its first try.
+                Some(PutItemError::ConditionalCheckFailedException(refused)) if refused.item() == Some(&row) => {
+                    Ok(OpenedSignIn::Done)
+                }
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(OpenedSignIn::KeyTaken),
                 _ => Err(StorageError::from_sdk(error)),
             },
