@@ -25,7 +25,7 @@ const INSIDE: [&str; 17] = [
     ".cargo",
     ".rs:",
     "/home/",
-    "/root/",
+    "/root",
     "/rustc/",
     "/var/task",
     "amazonaws",

@@ -247,7 +247,7 @@ async fn a_publication_that_failed_half_way_begins_its_wait_again() {
 }
 
 #[tokio::test]
-async fn an_instance_keeps_its_keys_while_the_store_is_away_but_not_for_ever() {
+async fn fi_16_an_instance_keeps_its_keys_while_the_store_is_away_but_not_for_ever() {
     let deployment = Deployment::new(2).await;
     let world = &deployment.world;
     for knows in [Knows::Signing, Knows::Verification] {
@@ -271,7 +271,7 @@ async fn an_instance_keeps_its_keys_while_the_store_is_away_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn the_store_is_asked_every_five_minutes_and_every_half_minute_while_it_is_away() {
+async fn fi_14_the_store_is_asked_every_five_minutes_and_every_half_minute_while_it_is_away() {
     let deployment = Deployment::new(3).await;
     let world = &deployment.world;
     let instance = deployment.start(Knows::Signing);
