@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every target, or the one that is named, for so many seconds each: fuzz/run.sh [SECONDS [TARGET]].
-# Needs the stable toolchain and a C++ compiler. A crash is written to target/fuzz/crashes and shown; copied into the
-# target's folder of fuzz/corpus, it is a test.
+# FUZZ_SEED makes a run begin like another one. Needs the stable toolchain and a C++ compiler. A crash is written to
+# target/fuzz/crashes and shown; copied into the target's folder of fuzz/corpus, it is a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-60}"
@@ -23,7 +23,7 @@ fuzz_one() {
   local target="$1" log="target/fuzz/$1.log" status=0
   mkdir -p "target/fuzz/corpus/$target"
   # What is found on the way goes into the first folder, which is not committed.
-  FUZZ_TARGET="$target" target/debug/fuzz -max_total_time="$2" -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 \
+  FUZZ_TARGET="$target" target/debug/fuzz -seed="${FUZZ_SEED:-0}" -max_total_time="$2" -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="target/fuzz/crashes/$target-" \
     "target/fuzz/corpus/$target" "fuzz/corpus/$target" >"$log" 2>&1 || status=$?
   if [[ "$status" -ne 0 ]]; then
