@@ -57,6 +57,10 @@ fn number(row: &Value, name: &str) -> Option<i64> {
     row[name]["N"].as_str().and_then(|number| number.parse().ok())
 }
 
+fn strings(list: &Value) -> BTreeSet<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
 fn key(row: &Value) -> (&str, &str) {
     (text(row, "pk"), text(row, "sk"))
 }
@@ -257,6 +261,12 @@ fn codes(tables: &Checkpoint, users: &Users<'_>, found: &mut Violations) {
             "request" => {
                 let is_whole = ["fingerprint", "token"].iter().all(|name| !text(row, name).is_empty());
                 found.check(is_whole, row, "a repeatable request says what it was");
+                let unlinked = strings(&row["unlinked"]["SS"]);
+                if let (Some(answer), false) = (row["answer"]["S"].as_str(), unlinked.is_empty()) {
+                    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
+                    let answered = strings(&answer["done"]["names"]);
+                    found.check(answered == unlinked, row, "what was unlinked under it is what it answers");
+                }
             }
             // Counters of their own: who charges them knows the limit.
             _ => {}

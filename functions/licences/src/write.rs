@@ -8,7 +8,7 @@ use shared::{
     error::{ApiError, ErrorCode},
     http::{Ctx, LicencePath, LicenceWriter, Reply, RequestId},
     licence::Sn,
-    storage::{Begun, Linked, Unlinked},
+    storage::{Begun, Claim, Linked, Unlinked},
     text::UserName,
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -83,7 +83,7 @@ impl Write<'_> {
     /// Does it, or answers as the first request of the same id was answered.
     pub(crate) async fn run(self, names: &[UserName]) -> Result<Reply<Rows<NameRow>>, ApiError> {
         let outcome = match &self.request_id.0 {
-            None => self.work(names).await?.outcome,
+            None => self.work(names, None).await?.outcome,
             Some(id) => self.once(id, names).await?,
         };
         let (sn, names) = match outcome {
@@ -118,7 +118,7 @@ impl Write<'_> {
                 }
             }
         };
-        match self.work(names).await {
+        match self.work(names, Some(&claim)).await {
             Ok(Worked { outcome, cut_short: false }) => {
                 let answer = serde_json::to_string(&outcome).map_err(ApiError::internal)?;
                 // The write is done: a failure to keep its answer does not undo it.
@@ -137,14 +137,14 @@ impl Write<'_> {
         }
     }
 
-    async fn work(&self, names: &[UserName]) -> Result<Worked, ApiError> {
+    async fn work(&self, names: &[UserName], claim: Option<&Claim>) -> Result<Worked, ApiError> {
         let store = self.env.store.app(self.writer.app.app_id);
         let Some(sn) = &self.path.sn else {
             return Ok(Worked { outcome: Outcome::NoLicence, cut_short: false });
         };
         let worked = match self.action {
             Action::Link | Action::LinkOne => linked(store.link_users(sn, names).await?),
-            Action::Unlink | Action::UnlinkOne => self.unlinked(store.unlink_users(sn, names).await?),
+            Action::Unlink | Action::UnlinkOne => self.unlinked(store.unlink_users(sn, names, claim).await?),
         };
         let done = match &worked.outcome {
             Outcome::Done { names, .. } => names.len(),

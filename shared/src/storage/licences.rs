@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, Change, Holder, Item, StorageError, Updated, item,
+    AppStore, Change, Claim, Holder, Item, StorageError, Updated, item,
     keys::{self, BEHIND_LINKS, BY_ORDER, LINKS, ORDINAL, PK, SK, Table},
     number, read, text,
     transaction::{Transacted, Transaction},
@@ -34,7 +34,8 @@ use crate::{
 
 /// How many ordinals are counted together: about what a page reads anyway.
 const BLOCK: u64 = 1_000;
-/// The most links in a transaction: it takes a hundred items, and one of them counts.
+/// The most links in a transaction: it takes a hundred items, and one of them counts. One less where another notes what
+/// is done.
 const CHUNK: usize = 99;
 /// The most new licence codes in a transaction: each is two items.
 const NEW_CODES: usize = 50;
@@ -231,6 +232,7 @@ enum Met {
 #[derive(Clone, Copy)]
 enum Step {
     Licence,
+    Request,
     Link(usize),
 }
 
@@ -436,19 +438,27 @@ impl AppStore<'_> {
         }
     }
 
-    /// Unlinks users by their names. The names must differ.
-    pub async fn unlink_users(&self, sn: &Sn, names: &[UserName]) -> Result<Unlinked, StorageError> {
+    /// Unlinks users by their names. The names must differ. Under a claim, whom earlier work on the request unlinked
+    /// counts as unlinked now, and is left alone if linked again since.
+    pub async fn unlink_users(
+        &self,
+        sn: &Sn,
+        names: &[UserName],
+        claim: Option<&Claim>,
+    ) -> Result<Unlinked, StorageError> {
         let Some(licence) = self.find_licence(sn).await? else { return Ok(Unlinked::NoLicence) };
         self.forget_empty_blocks(sn, &licence).await?;
         let names: Vec<&str> = names.iter().map(UserName::as_str).collect();
-        let mut links = self.links(sn, names.iter().copied()).await?;
-        let mut queue: Vec<Row> = names.iter().filter_map(|name| links.remove(*name)).collect();
-        let mut gone = HashSet::new();
+        let mut gone = claim.map(Claim::unlinked_before).cloned().unwrap_or_default();
+        let left: Vec<&str> = names.iter().copied().filter(|name| !gone.contains(*name)).collect();
+        let mut links = self.links(sn, left.iter().copied()).await?;
+        let mut queue: Vec<Row> = left.iter().filter_map(|name| links.remove(*name)).collect();
+        let most = CHUNK - usize::from(claim.is_some());
         let mut failure = None;
         let mut tries_left = TRIES;
         while !queue.is_empty() {
-            let chunk = &queue[..queue.len().min(CHUNK)];
-            match self.unlink_chunk(sn, chunk).await {
+            let chunk = &queue[..queue.len().min(most)];
+            match self.unlink_chunk(sn, chunk, claim).await {
                 Ok(Chunk::Committed) => {
                     let done = chunk.len();
                     gone.extend(queue.drain(..done).map(|row| row.name));
@@ -470,8 +480,13 @@ impl AppStore<'_> {
                         .collect();
                 }
                 Err(error) => {
-                    let there = self.links(sn, chunk.iter().map(|row| row.name.as_str())).await?;
-                    gone.extend(chunk.iter().map(|row| row.name.clone()).filter(|name| !there.contains_key(name)));
+                    // Whether the chunk was done is not known: the request's record says, or else the links.
+                    if let Some(claim) = claim {
+                        gone = self.unlinked_by(claim).await?;
+                    } else {
+                        let there = self.links(sn, chunk.iter().map(|row| row.name.as_str())).await?;
+                        gone.extend(chunk.iter().map(|row| row.name.clone()).filter(|name| !there.contains_key(name)));
+                    }
                     failure = Some(error);
                     break;
                 }
@@ -489,7 +504,7 @@ impl AppStore<'_> {
         let mut unlinked = 0;
         for licence in self.list_licences().await? {
             let Some(sn) = Sn::parse(&licence.sn) else { continue };
-            match self.unlink_users(&sn, std::slice::from_ref(name)).await? {
+            match self.unlink_users(&sn, std::slice::from_ref(name), None).await? {
                 Unlinked::NoLicence => {}
                 Unlinked::Done { names, .. } => unlinked += names.len() as u64,
             }
@@ -638,10 +653,14 @@ impl AppStore<'_> {
         self.commit(transaction).await
     }
 
-    async fn unlink_chunk(&self, sn: &Sn, chunk: &[Row]) -> Result<Chunk, StorageError> {
+    async fn unlink_chunk(&self, sn: &Sn, chunk: &[Row], claim: Option<&Claim>) -> Result<Chunk, StorageError> {
         let counts = self.counts(sn, chunk, -1).condition_expression("attribute_exists(pk)");
         let mut transaction = Transaction::new();
         transaction.update(Step::Licence, counts.build().map_err(StorageError::from_build)?);
+        if let Some(claim) = claim {
+            let names = chunk.iter().map(|row| row.name.as_str());
+            transaction.update(Step::Request, self.note_unlinked_step(claim, names)?);
+        }
         for (position, row) in chunk.iter().enumerate() {
             let delete = Delete::builder()
                 .table_name(self.licences()?)
@@ -691,6 +710,7 @@ impl AppStore<'_> {
                         None => Met::Nothing,
                     }
                 }
+                Step::Request => return Err(StorageError::Unavailable("somebody else works on the request".into())),
                 Step::Link(position) => rows.push((position, there.map(Row::read).transpose()?)),
             }
         }

@@ -1,7 +1,15 @@
 //! Writes that a client may repeat: the first one's answer is kept for a day, and given to the others.
+//!
+//! Whoever works on such a write may end before its answer is kept. What it did has to be found again by whoever goes
+//! on: a link is there to be seen, but what was unlinked is gone, so the transactions that unlink note its names here.
+
+use std::collections::BTreeSet;
 
 use aws_lc_rs::digest;
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure::AllOld};
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld, Update},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +43,8 @@ pub enum Begun {
 pub struct Claim {
     digest: String,
     token: String,
+    /// Whom those who worked on the request before have unlinked.
+    unlinked: BTreeSet<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,19 +55,30 @@ struct Record {
     lease_until: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<String>,
+    #[serde(default, skip_serializing)]
+    unlinked: BTreeSet<String>,
     expires: i64,
+}
+
+impl Claim {
+    /// Whom those who worked on the request before have unlinked.
+    pub(super) const fn unlinked_before(&self) -> &BTreeSet<String> {
+        &self.unlinked
+    }
 }
 
 impl AppStore<'_> {
     /// Claims a request. `id` are the parts that name it, `content` those that say what is asked for.
     pub async fn begin_request(&self, id: &[&str], content: &[&str], now: Timestamp) -> Result<Begun, StorageError> {
-        let claim = Claim { digest: digest_of(id), token: self.store.entropy.hex::<8>() };
+        let token = self.store.entropy.hex::<8>();
+        let claim = Claim { digest: digest_of(id), token, unlinked: BTreeSet::new() };
         let now = now.as_second();
         let record = Record {
             fingerprint: digest_of(content),
             token: claim.token.clone(),
             lease_until: now + LEASE,
             answer: None,
+            unlinked: BTreeSet::new(),
             expires: now + KEPT,
         };
         let sent = self
@@ -66,16 +87,9 @@ impl AppStore<'_> {
             .put_item()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_item(Some(item(keys::request(self.app, &claim.digest), &record)?))
-            .condition_expression(
-                "attribute_not_exists(pk) OR #expires <= :now \
-                 OR (attribute_not_exists(#answer) AND #lease <= :now AND #fingerprint = :fingerprint)",
-            )
+            .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
             .expression_attribute_names("#expires", EXPIRES)
-            .expression_attribute_names("#answer", "answer")
-            .expression_attribute_names("#lease", "leaseUntil")
-            .expression_attribute_names("#fingerprint", "fingerprint")
             .expression_attribute_values(":now", number(now))
-            .expression_attribute_values(":fingerprint", text(&record.fingerprint))
             .return_values_on_condition_check_failure(AllOld)
             .send()
             .await;
@@ -84,18 +98,74 @@ impl AppStore<'_> {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => refused.item.clone(),
             _ => return Err(StorageError::from_sdk(error)),
         };
-        let there: Record = match there {
-            Some(item) => read(item)?,
-            // Released since.
-            None => return Ok(Begun::InProgress),
-        };
+        // Without an item it has expired and was deleted since.
+        let Some(there) = there else { return Ok(Begun::InProgress) };
+        let there: Record = read(there)?;
         Ok(match there.answer {
             _ if there.fingerprint != record.fingerprint => Begun::Conflict,
             Some(answer) => Begun::Answered(answer),
             // The SDK repeats a put whose answer was lost: then this is our own.
             None if there.token == claim.token => Begun::First(claim),
+            None if there.lease_until <= now => self.take_over(claim, &there.token, now).await?,
             None => Begun::InProgress,
         })
+    }
+
+    /// Goes on with a request that `worker` left without an answer. From then on, that one can do nothing more.
+    async fn take_over(&self, mut claim: Claim, worker: &str, now: i64) -> Result<Begun, StorageError> {
+        let call = self
+            .store
+            .db
+            .update_item()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_key(Some(keys::request(self.app, &claim.digest)))
+            .update_expression("SET #token = :token, #lease = :lease, #expires = :expires")
+            .condition_expression("#token = :worker AND attribute_not_exists(#answer)")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_names("#lease", "leaseUntil")
+            .expression_attribute_names("#expires", EXPIRES)
+            .expression_attribute_names("#answer", "answer")
+            .expression_attribute_values(":worker", text(worker))
+            .expression_attribute_values(":token", text(&claim.token))
+            .expression_attribute_values(":lease", number(now + LEASE))
+            .expression_attribute_values(":expires", number(now + KEPT))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(AllOld);
+        let there = match update(call).await? {
+            Updated::Done(there) | Updated::Refused(Some(there)) => read::<Record>(there)?,
+            Updated::Refused(None) => return Ok(Begun::InProgress),
+        };
+        // Somebody else was faster, unless it is our own, whose answer was lost.
+        if there.token != claim.token {
+            return Ok(Begun::InProgress);
+        }
+        claim.unlinked = there.unlinked;
+        Ok(Begun::First(claim))
+    }
+
+    /// Notes whom a transaction unlinks, as a step of it. Refused once somebody else has taken over.
+    pub(super) fn note_unlinked_step<'n>(
+        &self,
+        claim: &Claim,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<Update, StorageError> {
+        Update::builder()
+            .table_name(self.store.tables.get(Table::Codes)?)
+            .set_key(Some(keys::request(self.app, &claim.digest)))
+            .update_expression("ADD #unlinked :names")
+            .condition_expression("#token = :token")
+            .expression_attribute_names("#unlinked", "unlinked")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_values(":names", AttributeValue::Ss(names.map(str::to_owned).collect()))
+            .expression_attribute_values(":token", text(&claim.token))
+            .build()
+            .map_err(StorageError::from_build)
+    }
+
+    /// Whom all who worked on the request have unlinked.
+    pub(super) async fn unlinked_by(&self, claim: &Claim) -> Result<BTreeSet<String>, StorageError> {
+        let there: Option<Record> = self.store.get(Table::Codes, keys::request(self.app, &claim.digest), true).await?;
+        Ok(there.map(|there| there.unlinked).unwrap_or_default())
     }
 
     /// Keeps the answer for those who repeat the request.

@@ -1,6 +1,6 @@
 //! Licence codes and their users, as a vendor's back office sees them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::join_all;
 use http::Method;
@@ -17,7 +17,7 @@ use shared::{
     text::UserName,
     user::{Contact, User, UserId, UserStatus},
 };
-use tests::{Answer, AppHandle, Client, World, bulk::link_in_bulk, engine::Fault};
+use tests::{Answer, AppHandle, Client, Tally, World, bulk::link_in_bulk, engine::Fault};
 
 const MAC: &str = "application/json";
 
@@ -143,7 +143,7 @@ fn batch<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Value {
 
 /// The names in a successful answer, whose total must fit where it counts the items.
 #[track_caller]
-fn names_of(answer: &Answer) -> Vec<String> {
+pub(crate) fn names_of(answer: &Answer) -> Vec<String> {
     assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!(0)), "{}", answer.text);
     let items = answer.body["data"]["items"].as_array().expect("items");
     items.iter().map(|item| item["name"].as_str().expect("a name").to_owned()).collect()
@@ -758,6 +758,41 @@ async fn a_request_that_failed_on_the_way_can_be_repeated_under_its_id() {
     assert_eq!(names_of(&client.post(sn, batch(&names)).await).len(), 99);
     office.world.engine.heal();
     assert_eq!(names_of(&client.post(sn, batch(&names)).await), names);
+}
+
+#[tokio::test(start_paused = true)]
+async fn li_26_fi_10_who_goes_on_with_a_batch_tells_whom_the_one_before_unlinked_and_leaves_them_alone() {
+    let tally = Tally::of("FI-10");
+    let office = Office::new(None).await;
+    let world = &office.world;
+    let names = numbered(110);
+    office.users(&names).await;
+    names_of(&office.client.post("/sns/S1/users", batch(&names)).await);
+    let start = world.checkpoint().await;
+    let client = office.client.clone().with("x-bit-req-id", "r");
+    let unlink = || client.send(Method::DELETE, "/sns/S1/users", Some(MAC), batch(&names).to_string().into_bytes());
+    world.engine.take_calls();
+    let once = unlink().await;
+    assert_eq!(names_of(&once), names);
+    let calls = world.engine.take_calls();
+    let mut seen = BTreeSet::new();
+    for number in (0..calls.len()).filter(|number| !["GetItem", "BatchGetItem"].contains(&&*calls[*number].operation)) {
+        world.restore(&start).await;
+        world.engine.spoil(std::iter::repeat_n(None, number).chain([Some(Fault::Panic)]));
+        unlink().await.refused(500, 500, "internal_error");
+        world.engine.heal();
+        let left = office.check("S1").await;
+        seen.insert(left.len());
+        let back = names.iter().find(|name| !left.contains(name));
+        if let Some(back) = back {
+            names_of(&office.client.post("/sns/S1/users", batch([back])).await);
+        }
+        world.wait(31);
+        assert_eq!(unlink().await.essence(), once.essence(), "after call {number}");
+        assert_eq!(office.check("S1").await, Vec::from_iter(back.cloned()), "after call {number}");
+        tally.count();
+    }
+    assert_eq!(seen, BTreeSet::from([0, 12, 110]), "nothing, one transaction and all of it was done");
 }
 
 #[tokio::test]

@@ -52,7 +52,11 @@ pub(super) async fn run(mut run: Run) -> Vec<Measured> {
     run.case(&vendor, Case::post("", "/sns/S1/users/alice", Value::Null).by(Method::DELETE)).await;
     let two = json!([{"name": "bob"}, {"name": "carol"}]);
     run.case(&vendor, Case::post("two users", "/sns/S1/users", two.clone())).await;
-    run.case(&vendor, Case::post("two users", "/sns/S1/users", two).by(Method::DELETE)).await;
+    run.case(&vendor, Case::post("two users", "/sns/S1/users", two.clone()).by(Method::DELETE)).await;
+    let once = vendor.clone().with("x-bit-req-id", "r-1");
+    run.case(&once, Case::post("two users under a request id", "/sns/S1/users", two.clone())).await;
+    let once = vendor.clone().with("x-bit-req-id", "r-2");
+    run.case(&once, Case::post("two users under a request id", "/sns/S1/users", two).by(Method::DELETE)).await;
     run.measured
 }
 

@@ -5,16 +5,29 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use shared::{bitkey::BitkeyScope, http::Route, licence::Sn, storage::NewLicence};
+use shared::{
+    bitkey::{Bitkey, BitkeyScope},
+    http::Route,
+    licence::Sn,
+    storage::{Begun, NewLicence, Unlinked},
+    text::UserName,
+};
 use tests::{Answer, Authenticator, Checkpoint, Client, World, essence::Known, world::routes};
 
-use crate::{licences::issue, qr::Ticket};
+use crate::{
+    licences::{issue, names_of},
+    qr::Ticket,
+};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 const NEW_PHONE: &str = "13900139001";
 const NEW_MAIL: &str = "new@example.com";
 const PHONE: &str = "13800138000";
 const MAIL: &str = "alice@example.com";
+/// The id of a licence write that nobody finished.
+const LEFT: &str = "r-0";
+/// Whom it unlinks: the first of them is unlinked by the one who did not finish it, the second linked since.
+const LEFT_NAMES: [&str; 3] = ["dave", "alice", "nobody"];
 
 /// A request that succeeds.
 #[derive(Clone)]
@@ -108,6 +121,18 @@ async fn ticket(world: &World, confirmed_by: Option<&str>, is_scanned: bool) -> 
     ticket
 }
 
+/// Has somebody work on a batch to unlink who ends before its answer is kept.
+async fn leave_half_done(world: &World, bitkey: &Bitkey, names: [&str; 3]) {
+    let store = world.env.store.app(world.documented.record.app_id);
+    let mut content = vec!["unlink", "S1", ""];
+    content.extend(names);
+    let begun = store.begin_request(&[bitkey.id().as_str(), LEFT], &content, world.env.clock.now()).await.unwrap();
+    let Begun::First(claim) = begun else { panic!("{begun:?}") };
+    let names = names.map(|name| UserName::parse(name).unwrap());
+    let unlinked = store.unlink_users(&Sn::parse("S1").unwrap(), &names, Some(&claim)).await.unwrap();
+    assert!(matches!(unlinked, Unlinked::Done { names, .. } if names == ["dave"]));
+}
+
 impl People {
     async fn settle(world: &World) -> Self {
         world
@@ -151,14 +176,17 @@ impl People {
         let recovery_code = on.data()["recoveryCodes"][0].as_str().unwrap().to_owned();
         let pending = two_factor(world, &carol).await;
 
-        let bitkey = issue(world, &world.documented, BitkeyScope::Full).await.expose();
+        let bitkey = issue(world, &world.documented, BitkeyScope::Full).await;
         let now = world.env.clock.now();
         let store = world.env.store.app(world.documented.record.app_id);
         let created = store.create_licence(&Sn::parse("S1").unwrap(), Some(5), now).await.unwrap();
         assert_eq!(created, NewLicence::Created);
-        let vendor = world.client().with("bitkey", &bitkey);
+        let vendor = world.client().with("bitkey", &bitkey.expose());
+        let link = async |name| names_of(&vendor.post(&format!("/sns/S1/users/user/{name}"), Value::Null).await);
+        link("dave").await;
+        leave_half_done(world, &bitkey, LEFT_NAMES).await;
         for name in ["alice", "bob", "union"] {
-            vendor.post(&format!("/sns/S1/users/user/{name}"), Value::Null).await;
+            link(name).await;
         }
 
         world.wait(61);
@@ -184,7 +212,7 @@ impl People {
             bob: (bob, authenticator),
             recovery_code,
             carol: (carol, pending),
-            bitkey,
+            bitkey: bitkey.expose(),
             consent,
             bindings,
             phone_codes,
@@ -207,7 +235,7 @@ impl Town {
     }
 
     pub(crate) async fn of(world: World) -> Self {
-        let people = People::settle(&world).await;
+        let people = Box::pin(People::settle(&world)).await;
         let mut good = Vec::new();
         for route in routes().record() {
             let requests = requests(&world, &people, route);
@@ -341,7 +369,10 @@ fn requests(world: &World, people: &People, route: &Route) -> Vec<(Client, Strin
             let path = path.replace("{name}", "carol");
             vec![(vendor.clone(), path.clone(), None), (vendor.with("x-bit-req-id", "r-1"), path, None)]
         }
-        ("DELETE", "/sns/{sn}/users/{name}") => vec![(vendor, path.replace("{name}", "alice"), None)],
+        ("DELETE", "/sns/{sn}/users/{name}") => {
+            let path = path.replace("{name}", "alice");
+            vec![(vendor.clone(), path.clone(), None), (vendor.with("x-bit-req-id", "r-4"), path, None)]
+        }
         ("POST", "/sns/{sn}/users") => {
             // One of them is linked, one is nobody.
             let body = Some(batch(&["carol", "alice", "nobody", "dave"]));
@@ -349,7 +380,8 @@ fn requests(world: &World, people: &People, route: &Route) -> Vec<(Client, Strin
         }
         ("DELETE", "/sns/{sn}/users") => {
             let body = Some(batch(&["alice", "bob", "nobody"]));
-            vec![(vendor.clone(), path.clone(), body.clone()), (vendor.with("x-bit-req-id", "r-3"), path, body)]
+            let left = (vendor.clone().with("x-bit-req-id", LEFT), path.clone(), Some(batch(&LEFT_NAMES)));
+            vec![(vendor.clone(), path.clone(), body.clone()), (vendor.with("x-bit-req-id", "r-3"), path, body), left]
         }
         ("GET", "/sns/{sn}/users") => one(vendor, None),
         ("POST", "/sns/{sn}/users/data") => {
