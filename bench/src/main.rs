@@ -1,0 +1,106 @@
+//! Tessera beside its peers: `cargo run --release -p bench` measures, prints a table and writes `docs/performance.md`.
+//!
+//! `bench/install-peers.sh` installs the peers first; what is missing is left out aloud. Needs Linux.
+
+mod committed;
+mod cores;
+mod failure;
+mod functions;
+mod handlers;
+mod load;
+mod ours;
+mod page;
+mod parts;
+mod process;
+mod results;
+mod run;
+mod runtime_api;
+mod servers;
+mod step;
+mod targets;
+
+use std::{fs, path::Path, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    committed::{Cost, Weight},
+    cores::Cores,
+    failure::Failure,
+    results::Results,
+    run::Length,
+    servers::Places,
+};
+
+/// Everybody's password.
+const PASSWORD: &str = "correct horse battery";
+/// Users of each server.
+const USERS: usize = 16;
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Measures Tessera beside its peers and writes docs/performance.md")]
+struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+    /// Seconds for which each server is asked in a round
+    #[arg(long, env = "BENCH_SECONDS", default_value_t = 4.0)]
+    seconds: f64,
+    /// Rounds; the page shows medians of them
+    #[arg(long, env = "BENCH_ROUNDS", default_value_t = 5)]
+    rounds: usize,
+}
+
+/// What the bench starts of itself.
+#[derive(Clone, Copy, Subcommand)]
+enum Part {
+    #[command(hide = true)]
+    Engine,
+    #[command(hide = true)]
+    Floor {
+        #[arg(env = "PORT")]
+        port: u16,
+    },
+    #[command(hide = true)]
+    Ceiling { seconds: f64 },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let cores = Cores::of_this_machine();
+    if arguments.part.is_none() {
+        cores.move_driver();
+    }
+    let done = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(|it| {
+        it.block_on(async {
+            match arguments.part {
+                None => tokio::select! {
+                    done = measure(cores, Length { seconds: arguments.seconds, rounds: arguments.rounds }) => done,
+                    _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+                },
+                Some(Part::Engine) => parts::engine().await,
+                Some(Part::Floor { port }) => parts::floor(port).await,
+                Some(Part::Ceiling { seconds }) => parts::ceiling(Duration::from_secs_f64(seconds)).await,
+            }
+        })
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(cores: Cores, length: Length) -> Result<(), Failure> {
+    let places = Places::new()?;
+    let tools = ["node", "venv/bin/python"].map(|tool| places.tool(tool).unwrap_or_default());
+    let mut results = Results::new(cores, length, tools);
+    run::run(&places, cores, length, &mut results).await?;
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let page = page::page(&Cost::read(&docs)?, &Weight::read(&docs)?, &results);
+    fs::write(docs.join("performance.json"), serde_json::to_string_pretty(&results)? + "\n")?;
+    fs::write(docs.join("performance.md"), &page)?;
+    println!("{page}");
+    Ok(())
+}

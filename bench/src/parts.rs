@@ -1,0 +1,50 @@
+//! The parts of a run that are no peers: the database, the floor and the ceiling. Each is a process of its own.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use axum::{Json, Router, routing::get};
+use serde_json::json;
+use shared::{
+    clock::Stopwatch,
+    entropy::SystemEntropy,
+    password::{PasswordHasher, Verified},
+    secret::Password,
+};
+use tokio::net::TcpListener;
+
+use crate::{PASSWORD, failure::Failure};
+
+/// The embedded DynamoDB engine in memory, on a free port, which it prints.
+pub(crate) async fn engine() -> Result<(), Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("{}", json!({"url": format!("http://{}", listener.local_addr()?)}));
+    let database = dynoxide::Database::memory()?;
+    dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await.map_err(Failure::new)
+}
+
+/// The least that an HTTP server in Rust does for a request: it reads nothing, checks nothing and answers a user.
+pub(crate) async fn floor(port: u16) -> Result<(), Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let read = json!([{"method": "GET", "path": "/", "expect": "user0"}]);
+    println!("{}", json!({"version": "0.8", "read": vec![read; 4]}));
+    let user = || async { Json(json!({"code": 200, "data": {"id": 1, "userName": "user0"}, "err": ""})) };
+    axum::serve(listener, Router::new().route("/", get(user))).await?;
+    Ok(())
+}
+
+/// Compares a password with its hash for so long, and prints how often it could in a second.
+pub(crate) async fn ceiling(duration: Duration) -> Result<(), Failure> {
+    let hasher = PasswordHasher::new();
+    let password = Password::new(PASSWORD);
+    let stored = hasher.hash(&password, &SystemEntropy).await;
+    let started = Stopwatch::start();
+    let mut times = 0.0;
+    while started.elapsed() < duration {
+        if hasher.verify(&password, Some(&stored)).await == Verified::Wrong {
+            return Err(Failure::new("a password is not its own"));
+        }
+        times += 1.0;
+    }
+    println!("{}", json!({"rate": times / started.elapsed().as_secs_f64()}));
+    Ok(())
+}
