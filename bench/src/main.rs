@@ -4,8 +4,10 @@
 
 mod committed;
 mod cores;
+mod crowd;
 mod failure;
 mod functions;
+mod growth;
 mod handlers;
 mod load;
 mod ours;
@@ -48,6 +50,9 @@ struct Arguments {
     /// Rounds; the page shows medians of them
     #[arg(long, env = "BENCH_ROUNDS", default_value_t = 5)]
     rounds: usize,
+    /// Users among whom our server is measured once more; a million take 4 GB of memory
+    #[arg(long, env = "BENCH_CROWD", default_value_t = 1_000_000)]
+    crowd: u64,
 }
 
 /// What the bench starts of itself.
@@ -74,8 +79,8 @@ fn main() -> ExitCode {
         it.block_on(async {
             match arguments.part {
                 None => tokio::select! {
-                    done = measure(cores, Length { seconds: arguments.seconds, rounds: arguments.rounds }) => done,
-                    _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+                    done = measure(cores, Length { seconds: arguments.seconds, rounds: arguments.rounds }, arguments.crowd) => done,
+                    interrupted = interruption() => interrupted,
                 },
                 Some(Part::Engine) => parts::engine().await,
                 Some(Part::Floor { port }) => parts::floor(port).await,
@@ -92,11 +97,24 @@ fn main() -> ExitCode {
     }
 }
 
-async fn measure(cores: Cores, length: Length) -> Result<(), Failure> {
+/// Ctrl-C or a polite request to end: whatever was started ends, too.
+async fn interruption() -> Result<(), Failure> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done?,
+        _ = terminate.recv() => {}
+    }
+    Err(Failure::new("interrupted"))
+}
+
+async fn measure(cores: Cores, length: Length, crowd: u64) -> Result<(), Failure> {
     let places = Places::new()?;
     let tools = ["node", "venv/bin/python"].map(|tool| places.tool(tool).unwrap_or_default());
     let mut results = Results::new(cores, length, tools);
     run::run(&places, cores, length, &mut results).await?;
+    if let Err(failure) = growth::measure(&places, cores, length, crowd, &mut results).await {
+        results.skip("growth", &failure);
+    }
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let page = page::page(&Cost::read(&docs)?, &Weight::read(&docs)?, &results);
     fs::write(docs.join("performance.json"), serde_json::to_string_pretty(&results)? + "\n")?;

@@ -12,14 +12,20 @@ use shared::{
 };
 use tokio::net::TcpListener;
 
-use crate::{PASSWORD, failure::Failure};
+use crate::{PASSWORD, crowd, failure::Failure};
 
-/// The embedded DynamoDB engine in memory, on a free port, which it prints.
+/// The embedded DynamoDB engine in memory, on a free port, which it prints. Ends when nobody holds its standard input.
 pub(crate) async fn engine() -> Result<(), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{}", json!({"url": format!("http://{}", listener.local_addr()?)}));
     let database = dynoxide::Database::memory()?;
-    dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()).await.map_err(Failure::new)
+    let listening = database.clone();
+    tokio::select! {
+        served = dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()) => {
+            served.map_err(Failure::new)
+        }
+        done = crowd::listen(listening) => done,
+    }
 }
 
 /// The least that an HTTP server in Rust does for a request: it reads nothing, checks nothing and answers a user.

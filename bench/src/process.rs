@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdout},
     time::timeout,
 };
@@ -18,7 +18,7 @@ use tokio::{
 use crate::failure::Failure;
 
 /// How long a server may take until it serves: it hashes the passwords of its users first.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Ticks of the kernel's accounting in a second, the same on every Linux that a program can ask.
 const TICKS: f64 = 100.0;
 
@@ -69,7 +69,7 @@ impl Process {
         let complaints = File::create(folder.join(format!("{name}.log")))?;
         let mut command = Command::new(&words[0]);
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command.args(&words[1..]).envs(environment).stdin(Stdio::null()).stdout(output).stderr(complaints);
+        command.args(&words[1..]).envs(environment).stdin(Stdio::piped()).stdout(output).stderr(complaints);
         let mut child = tokio::process::Command::from(command)
             .kill_on_drop(true)
             .spawn()
@@ -80,12 +80,19 @@ impl Process {
     }
 
     /// The next line of its output, which is JSON.
-    pub(crate) async fn line(&mut self) -> Result<Value, Failure> {
+    pub(crate) async fn line(&mut self, patience: Duration) -> Result<Value, Failure> {
         let output = self.output.as_mut().ok_or_else(|| Failure::new("nobody hears it"))?;
-        let line = timeout(PATIENCE, output.next_line()).await;
-        let line = line.map_err(|_| Failure::new(format!("says nothing for {} s", PATIENCE.as_secs())))??;
+        let line = timeout(patience, output.next_line()).await;
+        let line = line.map_err(|_| Failure::new(format!("says nothing for {} s", patience.as_secs())))??;
         let line = line.ok_or_else(|| Failure::new("ended before it served; its log is in target/bench"))?;
         serde_json::from_str(&line).map_err(|error| Failure::new(format!("said {line:?}: {error}")))
+    }
+
+    /// Says a line to it.
+    pub(crate) async fn tell(&mut self, line: &Value) -> Result<(), Failure> {
+        let input = self.child.stdin.as_mut().ok_or_else(|| Failure::new("hears nothing"))?;
+        input.write_all(format!("{line}\n").as_bytes()).await?;
+        Ok(())
     }
 
     /// Waits until it ends by itself.

@@ -19,6 +19,8 @@ pub(crate) struct Results {
     pub(crate) scenarios: BTreeMap<String, BTreeMap<String, Figures>>,
     /// By handler: from the start of its process to its first answer.
     pub(crate) first_answers: BTreeMap<String, FirstAnswer>,
+    /// By scenario: our server among few and many users.
+    pub(crate) growth: BTreeMap<String, Growth>,
     /// What could not be measured, and why.
     pub(crate) skipped: BTreeMap<String, String>,
 }
@@ -48,6 +50,16 @@ pub(crate) struct FirstAnswer {
     pub(crate) first: f64,
     /// Of a request to a process that is warm.
     pub(crate) later: f64,
+}
+
+/// Microseconds that our server computes for a request.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Growth {
+    /// How many are many.
+    pub(crate) users: u64,
+    /// Among a thousand users.
+    pub(crate) few: f64,
+    pub(crate) many: f64,
 }
 
 impl Results {

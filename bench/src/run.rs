@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     functions,
     load::{Figures, medians},
-    process::Process,
+    process::{PATIENCE, Process},
     results::{Results, ServerResult},
     servers::{FLOOR, OURS, PEERS, Places, Server, start_floor, start_ours, start_peer},
 };
@@ -25,17 +25,14 @@ pub(crate) struct Length {
 }
 
 impl Length {
-    fn window(self) -> Duration {
+    pub(crate) fn window(self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }
 }
 
 /// Measures all servers beside one another, then the functions.
 pub(crate) async fn run(places: &Places, cores: Cores, length: Length, results: &mut Results) -> Result<(), Failure> {
-    let command = [places.bench.clone(), "engine".to_owned()];
-    let mut engine = Process::start("engine", &command, cores.engine, &BTreeMap::new(), &places.data)?;
-    let line = engine.line().await?;
-    let url = line["url"].as_str().ok_or_else(|| Failure::new("the database has no address"))?.to_owned();
+    let (engine, url) = start_engine(places, cores).await?;
 
     let mut running: Vec<(&str, Server)> = Vec::new();
     let mut add = |name: &'static str, started: Result<Server, Failure>, results: &mut Results| match started {
@@ -89,11 +86,20 @@ pub(crate) async fn run(places: &Places, cores: Cores, length: Length, results: 
     Ok(())
 }
 
+/// A database of its own process, and its address.
+pub(crate) async fn start_engine(places: &Places, cores: Cores) -> Result<(Process, String), Failure> {
+    let command = [places.bench.clone(), "engine".to_owned()];
+    let mut engine = Process::start("engine", &command, cores.engine, &BTreeMap::new(), &places.data)?;
+    let line = engine.line(PATIENCE).await?;
+    let url = line["url"].as_str().ok_or_else(|| Failure::new("the database has no address"))?.to_owned();
+    Ok((engine, url))
+}
+
 /// How often a second a core can do nothing but compare passwords.
 async fn ceiling(places: &Places, cores: Cores, length: Length) -> Result<f64, Failure> {
     let command = [places.bench.clone(), "ceiling".to_owned(), length.seconds.to_string()];
     let mut process = Process::start("ceiling", &command, cores.server, &BTreeMap::new(), &places.data)?;
-    let rate = process.line().await?["rate"].as_f64().ok_or_else(|| Failure::new("no rate"))?;
+    let rate = process.line(PATIENCE).await?["rate"].as_f64().ok_or_else(|| Failure::new("no rate"))?;
     process.end().await?;
     Ok(rate)
 }

@@ -16,7 +16,7 @@ use crate::{
     failure::Failure,
     load::Load,
     ours,
-    process::Process,
+    process::{PATIENCE, Process},
     step::{Step, Task},
 };
 
@@ -122,7 +122,7 @@ async fn start(name: &str, command: &[String], places: &Places, cores: Cores, en
     let mut environment: BTreeMap<_, _> = environment.map(|(name, value)| (name.to_owned(), value)).into();
     environment.extend(aws(engine));
     let mut process = Process::start(name, command, cores.server, &environment, &places.data)?;
-    let line: Line = serde_json::from_value(process.line().await?)?;
+    let line: Line = serde_json::from_value(process.line(PATIENCE).await?)?;
     let base = format!("http://127.0.0.1:{port}");
     let mut loads = BTreeMap::new();
     for (scenario, tasks) in line.scenarios {
@@ -140,7 +140,7 @@ pub(crate) async fn start_ours(places: &Places, cores: Cores, engine: &str) -> R
     // Nobody's log is written here.
     let environment = [("RUST_LOG".to_owned(), "off".to_owned())].into();
     let mut process = Process::start(OURS, &command, cores.server, &environment, &places.data)?;
-    let line: Value = process.line().await?;
+    let line: Value = process.line(PATIENCE).await?;
     let base = line["baseUrl"].as_str().ok_or_else(|| Failure::new("no address in its line"))?;
     let mut loads = BTreeMap::new();
     for (scenario, tasks) in ours::prepare(base, &line["demoApp"]["appId"]).await? {

@@ -146,6 +146,16 @@ pub(crate) fn ratios(results: &Results) -> Vec<Target> {
         let floor = floor.map_or_else(String::new, |it| format!("an empty answer of axum: {it:.0} µs"));
         all.push(Target::of(what, format!("≤ {most} µs"), measured).beside(floor));
     }
+    for (what, scenario) in [
+        ("`GET Profile` among many users: our computation, beside a thousand", "read"),
+        ("Sign-in among many users: our computation, beside a thousand", "sign-in"),
+    ] {
+        let measured = results.growth.get(scenario).map(|it| {
+            let ratio = it.many / it.few;
+            (format!("{ratio:.2}× among {}: {:.0} µs", it.users, it.many), ratio <= 1.25)
+        });
+        all.push(Target::of(what, "≤ 1.25×", measured));
+    }
     for (what, peer, least) in [
         ("A read, beside better-auth over SQLite", "better-auth", 20.0),
         ("A read, beside glewlwyd", "glewlwyd", 2.5),
