@@ -13,6 +13,7 @@
 //! | `SEND_LIMITS` | codes per address of an app, default `1/60 5/3600 10/86400` (so many within so many seconds) |
 //! | `SENDS_PER_IP_PER_HOUR` | codes per client address, default 20 |
 //! | `PASSWORD_FAILURES_PER_IP_PER_HOUR` | wrong passwords per client address, default 100 |
+//! | `VERIFICATION_FAILURES_PER_IP_PER_HOUR` | wrong verification codes per client address, default 100 |
 //! | `CODE_FAILURES_PER_IP_PER_HOUR` | unknown authorization codes per client address, default 100 |
 //! | `SMS_PER_DAY`, `MAILS_PER_DAY` | codes of a day, over all apps, default 1000 and 10000; 0 sends none |
 //! | `LICENCE_FAILURES_PER_IP_PER_MINUTE` | unknown bitkeys and licence codes per client address, default 20 |
@@ -249,6 +250,7 @@ fn limits(variable: impl Fn(&str) -> Option<String>) -> Result<Limits, ConfigErr
         ("QR_CODES_PER_IP_PER_MINUTE", &mut limits.qr_codes_per_ip_per_minute),
         ("SENDS_PER_IP_PER_HOUR", &mut limits.sends_per_ip_per_hour),
         ("PASSWORD_FAILURES_PER_IP_PER_HOUR", &mut limits.password_failures_per_ip_per_hour),
+        ("VERIFICATION_FAILURES_PER_IP_PER_HOUR", &mut limits.verification_failures_per_ip_per_hour),
         ("CODE_FAILURES_PER_IP_PER_HOUR", &mut limits.code_failures_per_ip_per_hour),
         ("LICENCE_FAILURES_PER_IP_PER_MINUTE", &mut limits.licence_failures_per_ip_per_minute),
     ];

@@ -30,6 +30,7 @@ pub mod name_filter;
 pub mod parameter_store;
 pub mod password;
 pub mod points;
+pub mod proof;
 pub mod redirect;
 pub mod secret;
 pub mod settings;

@@ -22,6 +22,8 @@ pub struct Limits {
     pub sends_per_ip_per_hour: u64,
     /// Wrong passwords of one address in an hour, over all apps and users.
     pub password_failures_per_ip_per_hour: u64,
+    /// Wrong verification codes of one address in an hour, over all apps, phones and mailboxes.
+    pub verification_failures_per_ip_per_hour: u64,
     /// Authorization codes that do not exist, tried by one address in an hour, over all apps.
     pub code_failures_per_ip_per_hour: u64,
     /// Bitkeys and licence codes that do not exist, tried by one address in a minute, over all apps.
@@ -50,6 +52,11 @@ impl Limits {
     /// Wrong passwords that it may try.
     pub fn password_failures(&self, client: IpAddr) -> Option<IpBudget> {
         self.budget("password", client, self.password_failures_per_ip_per_hour, HOUR)
+    }
+
+    /// Wrong verification codes that it may try.
+    pub fn verification_failures(&self, client: IpAddr) -> Option<IpBudget> {
+        self.budget("verification", client, self.verification_failures_per_ip_per_hour, HOUR)
     }
 
     /// Authorization codes that it may guess at.
@@ -84,6 +91,7 @@ impl Default for Limits {
             qr_codes_per_ip_per_minute: 30,
             sends_per_ip_per_hour: 20,
             password_failures_per_ip_per_hour: 100,
+            verification_failures_per_ip_per_hour: 100,
             code_failures_per_ip_per_hour: 100,
             licence_failures_per_ip_per_minute: 20,
             exempt_loopback: false,

@@ -12,9 +12,10 @@ use crate::{
     limits::charge_failure,
     log::notes,
     password::Verified,
+    proof::{give_back, prove},
     secret::{Password, VerificationCode},
-    sign_up::{Created, give_back},
-    storage::{Account, Attempt, Consumed, Grant, LoginKey, Tried, Within},
+    sign_up::Created,
+    storage::{Account, Attempt, Consumed, Grant, LoginKey, Within},
     text::UserName,
     two_factor::{self, Code},
     user::User,
@@ -97,10 +98,7 @@ pub async fn by_code(
     // The documented API has no purpose for signing in: its clients ask for a sign-up code.
     const PURPOSES: [Purpose; 2] = [Purpose::SignIn, Purpose::SignUp];
     let store = env.store.app(app.app_id);
-    let proof = match store.try_code(address, &PURPOSES, code, ctx.now).await? {
-        Tried::Right(proof) => *proof,
-        Tried::Wrong => return Err(ErrorCode::InvalidCode.into()),
-    };
+    let proof = prove(env, ctx, app, (address, &PURPOSES), code).await?;
     let admitted = async {
         let user = store.find_by_contact(address).await?.ok_or(ErrorCode::UserNotFound)?;
         notes::user(user.id);

@@ -12,8 +12,9 @@ use crate::{
     messages::Message,
     password::{Surroundings, is_acceptable},
     points::{GIFT_REMARK, Posting},
+    proof::{self, give_back},
     secret::{Password, VerificationCode},
-    storage::{IpBudget, NewUser, Proof, SignedUp, Taken, Tried},
+    storage::{IpBudget, NewUser, Proof, SignedUp, Taken},
     text::{Avatar, Data, EmailText, ExternalId, NickName, PhoneText, UserName},
     user::{Contact, User, UserId, UserStatus},
 };
@@ -204,31 +205,17 @@ pub async fn sign_up(env: &Env, ctx: &Ctx, app: &AppRecord, request: SignUp) -> 
 
 /// Tries the codes that came with the group. If one is wrong, the others cost nothing.
 async fn prove(env: &Env, ctx: &Ctx, app: &AppRecord, group: &SignUpGroup) -> Result<Vec<Proof>, ApiError> {
-    let store = env.store.app(app.app_id);
     let mut proofs = Vec::new();
     for (address, code) in group.with_codes() {
-        match store.try_code(address, &[Purpose::SignUp], code, ctx.now).await {
-            Ok(Tried::Right(proof)) => proofs.push(*proof),
-            Ok(Tried::Wrong) => {
-                give_back(env, ctx, app, proofs).await;
-                return Err(ErrorCode::InvalidCode.into());
-            }
+        match proof::prove(env, ctx, app, (address, &[Purpose::SignUp]), code).await {
+            Ok(proof) => proofs.push(proof),
             Err(error) => {
                 give_back(env, ctx, app, proofs).await;
-                return Err(error.into());
+                return Err(error);
             }
         }
     }
     Ok(proofs)
-}
-
-/// Nothing came of right codes. If that cannot be written, they stay charged with one try, and that is all.
-pub async fn give_back(env: &Env, ctx: &Ctx, app: &AppRecord, proofs: Vec<Proof>) {
-    for proof in proofs {
-        if let Err(error) = env.store.app(app.app_id).give_back_code(proof, ctx.now).await {
-            tracing::warn!(%error, "a code that was right stays charged");
-        }
-    }
 }
 
 /// Stores the user under a free number, and under a free name if nobody chose one.

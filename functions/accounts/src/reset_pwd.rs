@@ -9,9 +9,9 @@ use shared::{
     error::{ApiError, ErrorCode},
     http::{Access, App, Body, Command, Ctx, Fields, Json, Reply, Route},
     password::{Surroundings, is_acceptable},
+    proof::{give_back, prove},
     secret::{Password, VerificationCode},
-    sign_up::give_back,
-    storage::{Proof, Reset, Tried},
+    storage::{Proof, Reset},
 };
 
 pub(crate) const ROUTE: Route = Route::post("/api/AppUsers/{appId}/ResetPwd", Access::Anonymous);
@@ -22,12 +22,7 @@ pub(crate) async fn handle(
     State(env): State<Env>,
     Body(command): Body<ResetPwd>,
 ) -> Result<Reply<bool>, ApiError> {
-    let store = env.store.app(app.app_id);
-    let tried = store.try_code(&command.address, &[Purpose::ForgetPwd], &command.code, ctx.now).await?;
-    let mut proof = match tried {
-        Tried::Right(proof) => *proof,
-        Tried::Wrong => return Err(ErrorCode::InvalidCode.into()),
-    };
+    let mut proof = prove(&env, &ctx, &app, (&command.address, &[Purpose::ForgetPwd]), &command.code).await?;
     let done = reset(&env, &ctx, &app, &command, &mut proof).await;
     if done.is_err() {
         give_back(&env, &ctx, &app, vec![proof]).await;

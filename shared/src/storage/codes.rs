@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, IpBudget, Item, StorageError, item,
+    AppStore, IpBudget, Item, StorageError, Within, item,
     keys::{self, EXPIRES, Table},
     number, read, text,
     transaction::{Transacted, Transaction},
@@ -75,6 +75,11 @@ pub enum Tried {
     Right(Box<Proof>),
     /// Wrong, or there is no code, or too many were tried.
     Wrong,
+    /// The client has used up its budget; nothing was compared or charged.
+    Throttled {
+        /// Seconds until it may try again.
+        retry_after: u64,
+    },
 }
 
 /// A right code that has had no effect yet.
@@ -119,8 +124,13 @@ struct Stored {
 
 impl Seen {
     pub(super) fn of(item: Option<Item>) -> Result<Self, StorageError> {
-        let stored: Option<Stored> = item.map(read).transpose()?;
-        Ok(stored.map_or_else(Self::default, |it| Self { version: Some(it.version), record: it.record }))
+        item.map(read::<Stored>).transpose().map(Self::from)
+    }
+}
+
+impl From<Option<Stored>> for Seen {
+    fn from(stored: Option<Stored>) -> Self {
+        stored.map_or_else(Self::default, |it| Self { version: Some(it.version), record: it.record })
     }
 }
 
@@ -174,16 +184,23 @@ impl AppStore<'_> {
         Err(StorageError::contended())
     }
 
-    /// Charges a try at the address's codes for these purposes, and only then compares.
+    /// Charges a try at the address's codes for these purposes, and only then compares. Whether the client may try any
+    /// is read with the record.
     pub async fn try_code(
         &self,
         address: &Address,
         purposes: &[Purpose],
         given: &VerificationCode,
+        client: Option<IpBudget>,
         now: Timestamp,
     ) -> Result<Tried, StorageError> {
         let hash = self.store.hash()?;
-        let charged = self.change_record(address, now, |record| record.charge(purposes, now)).await?;
+        let record = (Table::Codes, keys::address(self.app, hash, address));
+        let seen = match self.store.get_within::<Stored>(record, client, now).await? {
+            Within::Budget(stored) => Seen::from(stored),
+            Within::Throttled { retry_after } => return Ok(Tried::Throttled { retry_after }),
+        };
+        let charged = self.change_record(address, seen, now, |record| record.charge(purposes, now)).await?;
         let Some((charge, seen)) = charged else { return Ok(Tried::Wrong) };
         Ok(match charge.right(|purpose| given.hash(hash, self.app, address, purpose)) {
             Some(purpose) => Tried::Right(Box::new(Proof { address: address.clone(), purpose, charge, seen })),
@@ -194,7 +211,7 @@ impl AppStore<'_> {
     /// Uses a right code whose effect is nothing that is stored.
     pub async fn consume_code(&self, proof: Proof, now: Timestamp) -> Result<Consumed, StorageError> {
         let consume = |record: &mut AddressRecord| record.consume(proof.purpose, &proof.charge).then_some(());
-        let consumed = self.change_record_from(&proof.address, proof.seen.clone(), now, consume).await?;
+        let consumed = self.change_record(&proof.address, proof.seen.clone(), now, consume).await?;
         Ok(if consumed.is_some() { Consumed::Done } else { Consumed::Spent })
     }
 
@@ -204,7 +221,7 @@ impl AppStore<'_> {
             record.refund(&proof.charge);
             Some(())
         };
-        self.change_record_from(&proof.address, proof.seen.clone(), now, refund).await?;
+        self.change_record(&proof.address, proof.seen.clone(), now, refund).await?;
         Ok(())
     }
 
@@ -249,8 +266,7 @@ impl AppStore<'_> {
 
     pub(super) async fn address_record(&self, address: &Address) -> Result<Seen, StorageError> {
         let key = keys::address(self.app, self.store.hash()?, address);
-        let stored: Option<Stored> = self.store.get(Table::Codes, key, true).await?;
-        Ok(stored.map_or_else(Seen::default, |it| Seen { version: Some(it.version), record: it.record }))
+        self.store.get::<Stored>(Table::Codes, key, true).await.map(Seen::from)
     }
 
     fn put_record(
@@ -260,45 +276,36 @@ impl AppStore<'_> {
         next: AddressRecord,
         now: Timestamp,
     ) -> Result<Put, StorageError> {
-        let (item, _) = self.record_item(address, next, now)?;
+        self.versioned_put(address, seen, next, now).map(|(put, _)| put)
+    }
+
+    /// The write of a record over the one that was seen, and the version that it makes.
+    fn versioned_put(
+        &self,
+        address: &Address,
+        seen: &Seen,
+        next: AddressRecord,
+        now: Timestamp,
+    ) -> Result<(Put, String), StorageError> {
+        let version = self.store.entropy.hex::<8>();
+        let stored = Stored { version: version.clone(), expires: now.as_second() + MEMORY, record: next };
+        let item = item(keys::address(self.app, self.store.hash()?, address), &stored)?;
         let put = Put::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_item(Some(item))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match &seen.version {
-            Some(version) => put
+        let put = match &seen.version {
+            Some(seen) => put
                 .condition_expression("#version = :seen")
                 .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":seen", text(version)),
+                .expression_attribute_values(":seen", text(seen)),
             None => put.condition_expression("attribute_not_exists(pk)"),
-        }
-        .build()
-        .map_err(StorageError::from_build)
-    }
-
-    fn record_item(
-        &self,
-        address: &Address,
-        record: AddressRecord,
-        now: Timestamp,
-    ) -> Result<(Item, String), StorageError> {
-        let version = self.store.entropy.hex::<8>();
-        let stored = Stored { version: version.clone(), expires: now.as_second() + MEMORY, record };
-        Ok((item(keys::address(self.app, self.store.hash()?, address), &stored)?, version))
-    }
-
-    async fn change_record<T>(
-        &self,
-        address: &Address,
-        now: Timestamp,
-        change: impl Fn(&mut AddressRecord) -> Option<T>,
-    ) -> Result<Option<(T, Seen)>, StorageError> {
-        let seen = self.address_record(address).await?;
-        self.change_record_from(address, seen, now, change).await
+        };
+        Ok((put.build().map_err(StorageError::from_build)?, version))
     }
 
     /// Applies the change to the record until nobody else comes between; one that returns nothing writes nothing.
-    async fn change_record_from<T>(
+    async fn change_record<T>(
         &self,
         address: &Address,
         mut seen: Seen,
@@ -308,21 +315,17 @@ impl AppStore<'_> {
         for round in 0..ROUNDS {
             let mut next = seen.record.clone();
             let Some(changed) = change(&mut next) else { return Ok(None) };
-            let (item, version) = self.record_item(address, next.clone(), now)?;
-            let mut call = self
+            let (put, version) = self.versioned_put(address, &seen, next.clone(), now)?;
+            let call = self
                 .store
                 .db
                 .put_item()
-                .table_name(self.store.tables.get(Table::Codes)?)
-                .set_item(Some(item))
+                .table_name(put.table_name)
+                .set_item(Some(put.item))
+                .set_condition_expression(put.condition_expression)
+                .set_expression_attribute_names(put.expression_attribute_names)
+                .set_expression_attribute_values(put.expression_attribute_values)
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-            call = match &seen.version {
-                Some(version) => call
-                    .condition_expression("#version = :seen")
-                    .expression_attribute_names("#version", "version")
-                    .expression_attribute_values(":seen", text(version)),
-                None => call.condition_expression("attribute_not_exists(pk)"),
-            };
             let done = |record| Some((changed, Seen { version: Some(version.clone()), record }));
             let Err(error) = call.send().await else { return Ok(done(next)) };
             match error.as_service_error() {

@@ -64,9 +64,6 @@ struct Counter {
     count: u64,
 }
 
-const CHARGE: &str = "SET #count = if_not_exists(#count, :zero) + :one, #expires = :expires";
-const WITHIN: &str = "attribute_not_exists(#count) OR #count < :limit";
-
 impl IpBudget {
     fn key(&self, store: &Store, now: Timestamp) -> Result<Key, StorageError> {
         let window = now.as_second().div_euclid(self.window);
@@ -87,19 +84,16 @@ impl Store {
     /// Counts one request of an address, unless its budget is used up. An answer that is lost on the way makes the SDK
     /// ask again, and then one request counts twice: a limit may be that strict.
     pub async fn charge_ip(&self, budget: IpBudget, now: Timestamp) -> Result<IpCharge, StorageError> {
+        let charge = self.charge_ip_step(budget, now)?;
         let call = self
             .db
             .update_item()
-            .table_name(self.tables.get(Table::Codes)?)
-            .set_key(Some(budget.key(self, now)?))
-            .update_expression(CHARGE)
-            .condition_expression(WITHIN)
-            .expression_attribute_names("#count", "count")
-            .expression_attribute_names("#expires", EXPIRES)
-            .expression_attribute_values(":zero", number(0))
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":limit", number(budget.limit))
-            .expression_attribute_values(":expires", number(budget.expires(now)));
+            .table_name(charge.table_name)
+            .set_key(Some(charge.key))
+            .update_expression(charge.update_expression)
+            .set_condition_expression(charge.condition_expression)
+            .set_expression_attribute_names(charge.expression_attribute_names)
+            .set_expression_attribute_values(charge.expression_attribute_values);
         Ok(match update(call).await? {
             Updated::Done(_) => IpCharge::Granted,
             Updated::Refused(_) => IpCharge::Throttled { retry_after: budget.retry_after(now) },
@@ -111,8 +105,8 @@ impl Store {
         Update::builder()
             .table_name(self.tables.get(Table::Codes)?)
             .set_key(Some(budget.key(self, now)?))
-            .update_expression(CHARGE)
-            .condition_expression(WITHIN)
+            .update_expression("SET #count = if_not_exists(#count, :zero) + :one, #expires = :expires")
+            .condition_expression("attribute_not_exists(#count) OR #count < :limit")
             .expression_attribute_names("#count", "count")
             .expression_attribute_names("#expires", EXPIRES)
             .expression_attribute_values(":zero", number(0))

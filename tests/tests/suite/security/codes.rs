@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::storage::Table;
 use tests::{Answer, Tally, World};
@@ -138,6 +139,52 @@ async fn ot_23_guesses_at_one_code_from_many_addresses_share_its_five_tries() {
     assert_eq!(failures(&world).await, 10, "as many as an hour allows; five of them were compared");
     let right = json!({"phone": PHONE, "verifyCode": digits});
     call(&world, "PhoneSignIn", right).await.refused(200, 400, "invalid_code");
+}
+
+#[tokio::test]
+async fn ot_24_one_client_has_a_hundred_wrong_codes_an_hour_over_all_recipients_and_endpoints() {
+    let tally = Tally::of("OT-24");
+    let world = World::new().await;
+    phone_sign_up(&world, PHONE).await;
+    let digits = code(&world, PHONE, "signin").await;
+    for n in 0..100 {
+        let address = if n % 4 < 2 { format!("137{n:08}") } else { format!("user{n}@example.com") };
+        let consumer = Consumer::ALL[n % Consumer::ALL.len()];
+        consumer.redeem(&world, &address, "123456").await.refused(200, 400, "invalid_code");
+        tally.count();
+    }
+    // From now on nothing is compared or charged, not even what is right.
+    let before = world.snapshot().await;
+    for (consumer, address, digits) in [
+        (Consumer::ContactSignIn, PHONE, digits.as_str()),
+        (Consumer::ContactSignIn, "13700137000", "123456"),
+        (Consumer::ResetPwd, EMAIL, "123456"),
+        (Consumer::ContactSignUp, EMAIL, "123456"),
+        (Consumer::SignUp, EMAIL, "123456"),
+        (Consumer::UnionIdSignUp, EMAIL, "123456"),
+    ] {
+        consumer.redeem(&world, address, digits).await.refused(200, 429, "throttled");
+        tally.count();
+    }
+    assert_eq!(world.snapshot().await, before);
+    // Nobody else is concerned, and an hour later nobody at all.
+    let other = world.client().from("2001:db8:0:8::1");
+    let right = json!({"phone": PHONE, "verifyCode": digits});
+    other.post(&path("PhoneSignIn"), right).await.token();
+    world.wait(3_600);
+    let digits = code(&world, PHONE, "signin").await;
+    call(&world, "PhoneSignIn", json!({"phone": PHONE, "verifyCode": digits})).await.token();
+}
+
+#[tokio::test]
+async fn ot_24_wrong_codes_at_the_same_moment_are_told_a_hundred_times() {
+    let world = World::new().await;
+    let wrong = (0..120).map(|n| json!({"phone": format!("137{n:08}"), "verifyCode": "123456"}));
+    let mut counts = HashMap::new();
+    for answer in join_all(wrong.map(|body| call(&world, "PhoneSignIn", body))).await {
+        *counts.entry(answer.code()).or_insert(0) += 1;
+    }
+    assert_eq!(counts, HashMap::from([(400, 100), (429, 20)]));
 }
 
 #[tokio::test]
