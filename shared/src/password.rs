@@ -226,12 +226,40 @@ mod tests {
         assert_eq!(hasher.verify(&password("correct horse"), None).await, Verified::Wrong);
     }
 
+    /// Hashes of the reference implementation in C, from its own tests.
     #[tokio::test]
-    async fn the_reference_implementations_hash_verifies() {
-        // Made with the reference C implementation: argon2 somesalt -id -t 2 -k 256 -p 1 -l 32.
-        let stored = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    async fn the_reference_implementations_hashes_verify() {
+        let vectors = [
+            ("password", "m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXtJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc"),
+            ("password", "m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"),
+            ("password", "m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc"),
+            ("password", "m=65536,t=1,p=1$c29tZXNhbHQ$9qWtwbpyPd3vm1rB1GThgPzZ3/ydHL92zKL+15XZypg"),
+            ("password", "m=65536,t=4,p=1$c29tZXNhbHQ$kCXUjmjvc5XMqQedpMTsOv+zyJEf5PhtGiUghW9jFyw"),
+            ("differentpassword", "m=65536,t=2,p=1$c29tZXNhbHQ$C4TWUs9rDEvq7w3+J4umqA32aWKB1+DSiRuBfYxFj94"),
+            ("password", "m=65536,t=2,p=1$ZGlmZnNhbHQ$vfMrBczELrFdWP0ZsfhWsRPaHppYdP3MVEMIVlqoFBw"),
+        ];
         let hasher = PasswordHasher::new();
-        assert_eq!(hasher.verify(&password("password"), Some(stored)).await, Verified::Right { outdated: true });
+        for (text, stored) in vectors {
+            let stored = format!("$argon2id$v=19${stored}");
+            let verified = hasher.verify(&password(text), Some(&stored)).await;
+            assert_eq!(verified, Verified::Right { outdated: true }, "{stored}");
+            assert_eq!(hasher.verify(&password("passwore"), Some(&stored)).await, Verified::Wrong, "{stored}");
+        }
+    }
+
+    /// What an earlier hash left in the memory, be it of another size, is no part of the next one.
+    #[tokio::test]
+    async fn used_memory_hashes_like_fresh_memory() {
+        let hasher = PasswordHasher::new();
+        for (memory, passes, lanes) in [(19_456, 2, 1), (65_536, 1, 1), (256, 3, 4), (8, 1, 1), (19_456, 2, 1)] {
+            let parameters = Parameters::new(memory, passes, lanes).unwrap();
+            let mut fresh = [0; HASH_LEN];
+            Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters.params.clone())
+                .hash_password_into(b"correct horse", b"a salt of sixteen", &mut fresh)
+                .unwrap();
+            let used = hasher.compute(&password("correct horse"), parameters, b"a salt of sixteen".to_vec()).await;
+            assert_eq!(used, fresh, "m={memory},t={passes},p={lanes}");
+        }
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ pub mod essence;
 pub mod inputs;
 pub mod invariants;
 pub mod journal;
+pub mod lambda;
 pub mod ledger;
 pub mod model;
 pub mod oracle;

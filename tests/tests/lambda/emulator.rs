@@ -13,9 +13,10 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use infra::Template;
 use serde_json::{Value, json};
-use tests::{emf, journal};
-
-use crate::{PASSWORD, event::Event, world::World};
+use tests::{
+    emf, journal,
+    lambda::{Event, PASSWORD, World},
+};
 
 /// Where the bootstraps and the emulator are.
 #[derive(Clone)]

@@ -1,12 +1,9 @@
 //! What the gateway makes of a request, and what Lambda does to a function between two of them.
 
 use serde_json::{Value, json};
+use tests::lambda::{Event, PASSWORD, SN, World, recorded};
 
-use crate::{
-    emulator::{Lambda, Setup},
-    event::{Event, recorded},
-    world::{SN, World},
-};
+use crate::emulator::{Lambda, Setup};
 
 #[tokio::test]
 async fn bodies_that_the_gateway_encoded_are_decoded() {
@@ -84,7 +81,7 @@ async fn a_user_s_name_in_the_path_is_exactly_that_name() {
 
     let sign_up = Event::new("POST", "/api/AppUsers/{appId}/SignUp", &["2"]);
     for name in ["a%41/b ?#🦊", "aA/b ?#🦊"] {
-        accounts.invoke(&sign_up.clone().json(&json!({"userName": name, "pwd": crate::PASSWORD}))).await.token();
+        accounts.invoke(&sign_up.clone().json(&json!({"userName": name, "pwd": PASSWORD}))).await.token();
     }
     let path = "/sns/{sn}/users/user/{name}";
     let link = Event::new("POST", path, &[SN, "a%41/b ?#🦊"]).header("bitkey", &world.bitkey);

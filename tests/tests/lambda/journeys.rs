@@ -2,13 +2,9 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use tests::lambda::{APP_KEY, Event, PASSWORD, SN, World, recorded};
 
-use crate::{
-    PASSWORD,
-    emulator::{Lambda, Setup},
-    event::{Event, recorded},
-    world::{APP_KEY, SN, World},
-};
+use crate::emulator::{Lambda, Setup};
 
 /// An event to an endpoint of the demo app.
 fn app_users(method: &str, endpoint: &str) -> Event {

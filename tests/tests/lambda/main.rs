@@ -8,18 +8,16 @@
 //! | `TESSERA_LAMBDA_DIR` | folder with `<function>/bootstrap`, built for this machine |
 //! | `TESSERA_RIE` | the emulator; the package `aws-sam-cli` brings it |
 //! | `TESSERA_LAMBDA_REQUIRED` | with `CI`: being skipped is a failure |
+//! | `TESSERA_WEIGHT` | the bootstraps are a release for x86-64: what they weigh is compared with `docs/weight.json` |
+//! | `TESSERA_WEIGHT_REQUIRED` | with `CI`: being skipped is a failure |
 //! | `TESSERA_SAM` | the command `sam`, for the tests with containers |
 //! | `DOCKER_HOST`, `TESSERA_DOCKER_GATEWAY` | the Docker engine and where its containers find this machine; `tests/docker.sh` says |
 //! | `TESSERA_SAM_REQUIRED` | with `CI`: being skipped is a failure |
 
 mod emulator;
-mod event;
 mod gateway;
 mod journeys;
 mod sam;
 mod starts;
 mod twice;
-mod world;
-
-/// The password in the events; it must never show up in a log.
-const PASSWORD: &str = "correct horse battery";
+mod weight;

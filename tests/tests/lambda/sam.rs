@@ -12,12 +12,9 @@ use std::{
 use infra::Template;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use tests::lambda::{APP_KEY, PASSWORD, SN, World};
 
-use crate::{
-    PASSWORD,
-    emulator::{path, skip},
-    world::{APP_KEY, SN, World},
-};
+use crate::emulator::{path, skip};
 
 /// What the template's functions are told beside what it says itself: where the tables are.
 const BESIDE: &str = "TESSERA_DYNAMODB_ENDPOINT";

@@ -5,13 +5,12 @@ use std::process::Command;
 use infra::Template;
 use serde_json::{Value, json};
 use shared::storage::Table;
-use tests::journal;
-
-use crate::{
-    emulator::{Lambda, Setup},
-    event::recorded,
-    world::World,
+use tests::{
+    journal,
+    lambda::{World, recorded},
 };
+
+use crate::emulator::{Lambda, Setup};
 
 #[tokio::test]
 async fn a_function_without_a_secret_or_a_table_of_its_own_says_so_and_ends() {

@@ -1,13 +1,9 @@
 //! Lambda may deliver one event more than once: it has one effect.
 
 use serde_json::{Value, json};
+use tests::lambda::{APP_KEY, Event, PASSWORD, SN, World, recorded};
 
-use crate::{
-    PASSWORD,
-    emulator::{Lambda, Setup},
-    event::{Event, recorded},
-    world::{APP_KEY, SN, World},
-};
+use crate::emulator::{Lambda, Setup};
 
 #[tokio::test]
 async fn a_sign_up_signs_up_once() {

@@ -10,9 +10,11 @@ use std::{
     time::Duration,
 };
 
+use super::PASSWORD;
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
+    types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use infra::{Function, Template, Value as Setting};
@@ -24,7 +26,8 @@ use shared::{
     entropy::{Entropy, SystemEntropy},
     jwt::{KeyRing, SigningKeySet},
     licence::Sn,
-    secret::AppSecret,
+    password::PasswordHasher,
+    secret::{AppSecret, Password},
     settings::Preset,
     storage::{NewLicence, Store, TableNames},
 };
@@ -36,16 +39,16 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
 
 const STACK: &str = "lambda";
 /// The demo app's other name.
-pub(crate) const APP_KEY: &str = "0c1d2e3f-0000-4000-8000-000000000002";
+pub const APP_KEY: &str = "0c1d2e3f-0000-4000-8000-000000000002";
 /// A licence code of the demo app.
-pub(crate) const SN: &str = "DEMO-0000-0001";
+pub const SN: &str = "DEMO-0000-0001";
 
 /// A deployment of its own for each test.
-pub(crate) struct World {
+pub struct World {
     /// The id of the key that signs.
-    pub(crate) key_id: String,
+    pub key_id: String,
     /// A key for the demo app's licence codes.
-    pub(crate) bitkey: String,
+    pub bitkey: String,
     client: Client,
     wire: Wire,
     carrier: MockServer,
@@ -53,12 +56,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_at(IpAddr::from(Ipv4Addr::LOCALHOST)).await
     }
 
     /// One whose tables are at this address of the machine.
-    pub(crate) async fn start_at(address: IpAddr) -> Self {
+    pub async fn start_at(address: IpAddr) -> Self {
         let wire = Wire::to(serve_engine().await, address).await;
         let client = client(&wire.endpoint);
         let template = Template::bundled().expect("the template is readable");
@@ -89,19 +92,8 @@ impl World {
 
     /// The environment that the template gives a function, with the values themselves where a deployment has the
     /// names of parameters.
-    pub(crate) fn environment_of(&self, template: &Template, function: &Function) -> BTreeMap<String, String> {
-        let mut environment: BTreeMap<String, String> = [
-            ("TESSERA_DYNAMODB_ENDPOINT", self.wire.endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_SESSION_TOKEN", "local"),
-            ("AWS_REGION", "local"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
-            ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    pub fn environment_of(&self, template: &Template, function: &Function) -> BTreeMap<String, String> {
+        let mut environment = self.common_environment();
         for (name, setting) in &function.environment {
             let (name, value) = match name.strip_suffix("_PARAMETER") {
                 Some(secret) => (secret, self.secrets[secret].clone()),
@@ -112,19 +104,54 @@ impl World {
         environment
     }
 
+    /// What every function finds around it, whoever wrote it.
+    pub fn common_environment(&self) -> BTreeMap<String, String> {
+        [
+            ("TESSERA_DYNAMODB_ENDPOINT", self.wire.endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_SESSION_TOKEN", "local"),
+            ("AWS_REGION", "local"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+            ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// A table as the handlers of others have it: the user of the events by name, with a hash of the same parameters.
+    pub async fn add_peer_table(&self) {
+        let password = Password::new(PASSWORD.to_owned());
+        let hash = PasswordHasher::new().hash(&password, &SystemEntropy).await;
+        let attribute = AttributeDefinition::builder().attribute_name("name").attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("name").key_type(KeyType::Hash);
+        self.client
+            .create_table()
+            .table_name("peer")
+            .attribute_definitions(attribute.build().expect("an attribute"))
+            .key_schema(key.build().expect("a key"))
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .expect("the table can be created");
+        let user = self.client.put_item().table_name("peer").item("name", AttributeValue::S("alice".to_owned()));
+        user.item("hash", AttributeValue::S(hash)).send().await.expect("the user can be stored");
+    }
+
     /// The messages that the carrier took, oldest first.
-    pub(crate) async fn messages(&self) -> Vec<Value> {
+    pub async fn messages(&self) -> Vec<Value> {
         let requests = self.carrier.received_requests().await.unwrap_or_default();
         requests.iter().map(|request| request.body_json().expect("a message is JSON")).collect()
     }
 
     /// Ends every connection to the tables. New ones are taken.
-    pub(crate) fn cut_connections(&self) -> usize {
+    pub fn cut_connections(&self) -> usize {
         self.wire.cut()
     }
 
     /// The tables lose one of them.
-    pub(crate) async fn lose_table(&self, suffix: &str) {
+    pub async fn lose_table(&self, suffix: &str) {
         let name = format!("{STACK}-{suffix}");
         self.client
             .update_table()

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 /// A recorded event.
-pub(crate) fn recorded(name: &str) -> Event {
+pub fn recorded(name: &str) -> Event {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name).with_extension("json");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Event(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
@@ -14,12 +14,12 @@ pub(crate) fn recorded(name: &str) -> Event {
 
 /// One event.
 #[derive(Clone)]
-pub(crate) struct Event(pub(crate) Value);
+pub struct Event(pub Value);
 
 impl Event {
     /// A request that the gateway matched to a route: the decoded values of its parameters, in their order, fill the
     /// pattern. Everything else is as in a recorded event.
-    pub(crate) fn new(method: &str, pattern: &str, values: &[&str]) -> Self {
+    pub fn new(method: &str, pattern: &str, values: &[&str]) -> Self {
         let mut values = values.iter();
         let mut params = serde_json::Map::new();
         let segments =
@@ -43,14 +43,14 @@ impl Event {
     }
 
     /// With a JSON body.
-    pub(crate) fn json(self, body: &Value) -> Self {
+    pub fn json(self, body: &Value) -> Self {
         let mut event = self.header("content-type", "application/json");
         event.0["body"] = json!(body.to_string());
         event
     }
 
     /// With bytes that are no text, which the gateway encodes.
-    pub(crate) fn bytes(self, media_type: &str, bytes: &[u8]) -> Self {
+    pub fn bytes(self, media_type: &str, bytes: &[u8]) -> Self {
         let mut event = self.header("content-type", media_type);
         event.0["body"] = json!(STANDARD.encode(bytes));
         event.0["isBase64Encoded"] = json!(true);
@@ -58,7 +58,7 @@ impl Event {
     }
 
     /// With a query as it stood in the URL; the gateway joins the values of one name by commas.
-    pub(crate) fn query(mut self, raw: &str) -> Self {
+    pub fn query(mut self, raw: &str) -> Self {
         let mut joined = serde_json::Map::new();
         for (name, value) in raw.split('&').map(|pair| pair.split_once('=').expect("name=value")) {
             let text = match joined.get(name).and_then(Value::as_str) {
@@ -73,18 +73,18 @@ impl Event {
     }
 
     /// With a header.
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.0["headers"][name] = json!(value);
         self
     }
 
     /// With a user's token.
-    pub(crate) fn bearer(self, token: &str) -> Self {
+    pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
     /// With cookies, which the gateway takes out of the headers.
-    pub(crate) fn cookies(mut self, cookies: &[&str]) -> Self {
+    pub fn cookies(mut self, cookies: &[&str]) -> Self {
         self.0["cookies"] = json!(cookies);
         self
     }
