@@ -7,7 +7,10 @@ use aws_lc_rs::{digest, hmac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{AliyunConfig, DeliveryError, Message, Reason, check_url, http_client, http_error};
+use super::{
+    AliyunConfig, DeliveryError, Message, Reason,
+    http::{HttpClient, check_url, http_error},
+};
 use crate::{contact::Phone, entropy::hex};
 
 /// RFC 3986: what stays as it is.
@@ -18,7 +21,7 @@ const MAX_ANSWER: usize = 16 * 1024;
 /// The service, with an access key.
 #[derive(Clone)]
 pub(super) struct Aliyun {
-    client: reqwest::Client,
+    client: HttpClient,
     url: reqwest::Url,
     access_key_id: String,
     key: std::sync::Arc<hmac::Key>,
@@ -40,7 +43,7 @@ impl Aliyun {
         }
         let url = reqwest::Url::parse(&config.url).map_err(|_| "url is not a URL".to_owned())?;
         Ok(Self {
-            client: http_client()?,
+            client: HttpClient::default(),
             url,
             access_key_id: config.access_key_id.clone(),
             key: hmac::Key::new(hmac::HMAC_SHA256, config.access_key_secret.as_bytes()).into(),
@@ -79,8 +82,12 @@ impl Aliyun {
         };
         let mut url = self.url.clone();
         url.set_query(Some(&query));
-        let mut call =
-            self.client.post(url).header("authorization", request.authorization(&self.access_key_id, &self.key));
+        let mut call = self
+            .client
+            .get()
+            .await?
+            .post(url)
+            .header("authorization", request.authorization(&self.access_key_id, &self.key));
         for (name, value) in request.headers() {
             call = call.header(name, value);
         }

@@ -9,6 +9,8 @@ mod aliyun;
 mod config;
 #[cfg(feature = "end-user-messaging")]
 mod end_user_messaging;
+#[cfg(any(feature = "mail", feature = "sms"))]
+mod http;
 mod outbox;
 #[cfg(feature = "ses")]
 mod ses;
@@ -336,33 +338,6 @@ impl Messages {
 impl std::fmt::Debug for Messages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Messages")
-    }
-}
-
-/// An HTTP client for carriers that are reached by HTTP: it follows nothing, and asks the environment for nothing.
-#[cfg(any(feature = "mail", feature = "sms"))]
-fn http_client() -> Result<reqwest::Client, String> {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(|error| format!("no HTTP client can be made: {error}"))
-}
-
-#[cfg(any(feature = "mail", feature = "sms"))]
-fn http_error(error: &reqwest::Error) -> DeliveryError {
-    if error.is_timeout() { DeliveryError::TimedOut } else { DeliveryError::Unreachable }
-}
-
-/// Whether secrets and codes may be sent to this URL: over TLS, or to this computer.
-#[cfg(any(feature = "mail", feature = "sms"))]
-fn check_url(url: &str) -> Result<(), String> {
-    let url = reqwest::Url::parse(url).map_err(|_| "url is not a URL".to_owned())?;
-    let is_local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_local => Ok(()),
-        _ => Err("url must begin with https://".to_owned()),
     }
 }
 

@@ -10,37 +10,63 @@ use lettre::{
         client::{Certificate, Tls, TlsParameters},
     },
 };
+use tokio::sync::OnceCell;
 
 use super::{DeliveryError, Message, SmtpConfig, SmtpSecurity};
 use crate::contact::Email;
 
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
+
 /// A mail server.
 #[derive(Clone)]
 pub(super) struct Smtp {
-    transport: Arc<AsyncSmtpTransport<Tokio1Executor>>,
+    host: String,
+    port: u16,
+    security: SmtpSecurity,
+    authority: Option<Certificate>,
+    credentials: Credentials,
     from: Mailbox,
+    // Made by the first message: TLS reads the certificates that the operating system trusts, which would be most of
+    // the work of a function's start.
+    transport: Arc<OnceCell<Transport>>,
 }
 
 impl Smtp {
     pub(super) fn new(config: &SmtpConfig) -> Result<Self, String> {
-        let mut tls = TlsParameters::builder(config.host.clone());
-        if let Some(pem) = &config.certificate_authority {
-            let authority =
-                Certificate::from_pem(pem.as_bytes()).map_err(|_| "certificateAuthority is not PEM".to_owned())?;
-            tls = tls.add_root_certificate(authority);
-        }
-        let tls = tls.build_rustls().map_err(|error| format!("TLS cannot be set up: {error}"))?;
-        let (tls, port) = match config.security {
-            SmtpSecurity::Tls => (Tls::Wrapper(tls), 465),
-            SmtpSecurity::StartTls => (Tls::Required(tls), 587),
+        let authority = match &config.certificate_authority {
+            Some(pem) => {
+                Some(Certificate::from_pem(pem.as_bytes()).map_err(|_| "certificateAuthority is not PEM".to_owned())?)
+            }
+            None => None,
         };
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(config.host.clone())
-            .port(config.port.unwrap_or(port))
-            .tls(tls)
-            .credentials(Credentials::new(config.user.clone(), config.password.clone()))
-            .build();
         let from = config.from.parse().map_err(|_| "from is not a mailbox".to_owned())?;
-        Ok(Self { transport: Arc::new(transport), from })
+        let default_port = match config.security {
+            SmtpSecurity::Tls => 465,
+            SmtpSecurity::StartTls => 587,
+        };
+        Ok(Self {
+            host: config.host.clone(),
+            port: config.port.unwrap_or(default_port),
+            security: config.security,
+            authority,
+            credentials: Credentials::new(config.user.clone(), config.password.clone()),
+            from,
+            transport: Arc::default(),
+        })
+    }
+
+    fn connect(&self) -> Result<Transport, lettre::transport::smtp::Error> {
+        let mut tls = TlsParameters::builder(self.host.clone());
+        if let Some(authority) = &self.authority {
+            tls = tls.add_root_certificate(authority.clone());
+        }
+        let tls = tls.build_rustls()?;
+        let tls = match self.security {
+            SmtpSecurity::Tls => Tls::Wrapper(tls),
+            SmtpSecurity::StartTls => Tls::Required(tls),
+        };
+        let transport = Transport::builder_dangerous(self.host.clone()).port(self.port).tls(tls);
+        Ok(transport.credentials(self.credentials.clone()).build())
     }
 
     pub(super) async fn send(&self, to: &Email, message: &Message) -> Result<(), DeliveryError> {
@@ -54,7 +80,11 @@ impl Smtp {
             .header(ContentType::TEXT_PLAIN)
             .body(message.text.as_str().to_owned())
             .map_err(|_| DeliveryError::Unsuitable)?;
-        match self.transport.send(mail).await {
+        let transport = self.transport.get_or_try_init(|| async { self.connect() }).await.map_err(|error| {
+            tracing::error!(%error, "TLS cannot be set up");
+            DeliveryError::Unreachable
+        })?;
+        match transport.send(mail).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_timeout() => Err(DeliveryError::TimedOut),
             Err(error) => Err(match error.status() {

@@ -8,13 +8,16 @@
 use aws_lc_rs::hmac;
 use serde::Serialize;
 
-use super::{DeliveryError, Message, WebhookConfig, check_url, http_client, http_error};
+use super::{
+    DeliveryError, Message, WebhookConfig,
+    http::{HttpClient, check_url, http_error},
+};
 use crate::{contact::Address, entropy::hex, secret::VerificationCode};
 
 /// A service of yours.
 #[derive(Clone)]
 pub(super) struct Webhook {
-    client: reqwest::Client,
+    client: HttpClient,
     url: String,
     key: std::sync::Arc<hmac::Key>,
 }
@@ -40,7 +43,7 @@ impl Webhook {
             return Err("secret must have at least 32 characters".to_owned());
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, config.secret.as_bytes());
-        Ok(Self { client: http_client()?, url: config.url.clone(), key: key.into() })
+        Ok(Self { client: HttpClient::default(), url: config.url.clone(), key: key.into() })
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
@@ -62,6 +65,8 @@ impl Webhook {
         let timestamp = message.at.as_second();
         let answer = self
             .client
+            .get()
+            .await?
             .post(&self.url)
             .header("content-type", "application/json")
             .header("x-tessera-timestamp", timestamp)

@@ -56,6 +56,7 @@ pub struct World {
 }
 
 impl World {
+    /// A new deployment on this machine alone.
     pub async fn start() -> Self {
         Self::start_at(IpAddr::from(Ipv4Addr::LOCALHOST)).await
     }
