@@ -15,10 +15,10 @@ use crate::{
     proof::{give_back, prove},
     secret::{Password, VerificationCode},
     sign_up::Created,
-    storage::{Account, Attempt, Consumed, Grant, LoginKey, Within},
+    storage::{Account, AppStore, Attempt, Consumed, Grant, LoginKey, Within},
     text::UserName,
     two_factor::{self, Code},
-    user::User,
+    user::{User, UserId},
 };
 
 /// What a user is known by who signs in with a password.
@@ -60,14 +60,36 @@ pub async fn by_password(
         Login::Contact(address) => LoginKey::Contact(address),
     };
     let failures = env.limits.password_failures(ctx.client);
-    let account = match store.find_login(key, failures, ctx.now).await? {
-        Within::Budget(Some(user)) => {
-            notes::user(user);
-            Account::Known(user)
-        }
-        Within::Budget(None) => Account::Unknown(&counted_as),
+    let named = match store.find_login(key, failures, ctx.now).await? {
+        Within::Budget(named) => named,
         Within::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
     };
+    let account = |named: Option<UserId>| named.map_or(Account::Unknown(&counted_as), Account::Known);
+    if let Some(user) = try_password(env, ctx, &store, account(named), password).await? {
+        return Ok(user);
+    }
+    // The replica that was asked may not know yet who signed up a moment ago. Whoever fails is looked up again, so that
+    // the work does not tell who is known.
+    let named_now = store.find_login_now(key).await?;
+    if named_now != named
+        && let Some(user) = try_password(env, ctx, &store, account(named_now), password).await?
+    {
+        return Ok(user);
+    }
+    Err(charge_failure(env, failures, ctx.now, ErrorCode::InvalidCredentials).await)
+}
+
+/// The user, if the password is theirs: a try is charged before it is compared, and given back when it was right.
+async fn try_password(
+    env: &Env,
+    ctx: &Ctx,
+    store: &AppStore<'_>,
+    account: Account<'_>,
+    password: &Password,
+) -> Result<Option<User>, ApiError> {
+    if let Account::Known(user) = account {
+        notes::user(user);
+    }
     let user = match store.attempt_password(account, ctx.now).await? {
         Attempt::Granted(user) => user.map(|user| *user),
         // Answered as a wrong password, after the same work.
@@ -79,9 +101,9 @@ pub async fn by_password(
         (Verified::Right { outdated }, Some(user)) if user.is_active() => {
             let rehashed = if outdated { Some(env.passwords.hash(password, env.entropy.as_ref()).await) } else { None };
             store.clear_password_failures(&user, rehashed).await?;
-            Ok(user)
+            Ok(Some(user))
         }
-        _ => Err(charge_failure(env, failures, ctx.now, ErrorCode::InvalidCredentials).await),
+        _ => Ok(None),
     }
 }
 

@@ -2,40 +2,70 @@
 //! `cargo run -p tests --example cost_at_scale`. With `UPDATE_DOCS=1` in the environment it writes them there, and
 //! `docs/cost.md` anew. Needs some minutes and 4 GB of memory: a million users are really there.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
-use shared::storage::Table;
+use shared::{entropy::SystemEntropy, password::PasswordHasher, secret::Password, storage::Table};
 use tests::{
     Client, World,
-    cost::{Case, Figure, Figures, Run, Section, check, document, scenarios::vendor},
+    cost::{Case, Figure, Figures, Growth, Run, Section, check, document, scenarios::vendor},
     documents,
 };
 
 const PASSWORD: &str = "correct horse battery";
+/// How often a request is sent whose own work is measured; one that hashes a password, less often.
+const TIMES: u32 = 500;
+const HASHES: u32 = 40;
 /// Rows that are brought in at a time.
 const CHUNK: u64 = 50_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let mut figures = Vec::new();
-    for users in [1_000, 1_000_000] {
-        figures.extend(among_users(users).await);
-    }
-    for rows in [100, 100_000] {
-        figures.extend(in_ledger(rows).await);
-        figures.extend(under_consents(rows).await);
-    }
+    let [few, many] = [among_users(1_000).await, among_users(1_000_000).await];
+    let mut growth = grown(&few, &many, "users");
+    let mut figures = [few.figures, many.figures].concat();
+    let [few, many] = [in_ledger(100).await, in_ledger(100_000).await];
+    growth.extend(grown(&few, &many, "rows in the ledger"));
+    let [few_consents, many_consents] = [under_consents(100).await, under_consents(100_000).await];
+    growth.extend(grown(&few_consents, &many_consents, "consents"));
+    figures.extend([few.figures, few_consents.figures, many.figures, many_consents.figures].concat());
     figures.extend(in_licence(100_000).await);
     for figure in &figures {
         println!("{}: {}; {} read, {} written", figure.request, figure.operations(), figure.read, figure.write);
+    }
+    for growth in &growth {
+        println!("{}: {:.0} and {:.0} µs of our own, {:.2}", growth.request, growth.few, growth.many, growth.ratio());
     }
     if let Err(differences) = check(Section::Scale, &figures) {
         eprintln!("{differences}");
         return ExitCode::FAILURE;
     }
+    if let Some(growth) = growth.iter().find(|growth| growth.ratio() > Growth::MOST) {
+        eprintln!("{}: {:.2} times as long, {} is the most", growth.request, growth.ratio(), Growth::MOST);
+        return ExitCode::FAILURE;
+    }
+    if documents::is_update_wanted() {
+        let hash_milliseconds = hash_milliseconds().await;
+        Figures { hash_milliseconds, growth, ..Figures::committed() }.write();
+    }
     documents::check("cost.md", &document(&Figures::committed()));
     ExitCode::SUCCESS
+}
+
+/// The shortest of some, for other work goes on beside.
+#[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+async fn hash_milliseconds() -> f64 {
+    let hasher = PasswordHasher::new();
+    let mut shortest = f64::INFINITY;
+    for _ in 0..100 {
+        let started = Instant::now();
+        hasher.hash(&Password::new(PASSWORD.to_owned()), &SystemEntropy).await;
+        shortest = shortest.min(started.elapsed().as_secs_f64() * 1_000.0);
+    }
+    (shortest * 10.0).round() / 10.0
 }
 
 /// A user of the documented app, ready to call, and their number.
@@ -44,6 +74,13 @@ async fn alice(world: &World) -> (Client, u64) {
     let client = world.client().bearer(&token);
     let id = client.get("/api/AppUsers/2/Profile").await.data()["id"].as_u64().expect("a number");
     (client, id)
+}
+
+/// What was measured in a place with few rows or many.
+struct Place {
+    figures: Vec<Figure>,
+    /// By request, how long our own code works for it.
+    own: Vec<(&'static str, Duration)>,
 }
 
 /// The figures of a run, named after where they were measured.
@@ -55,7 +92,19 @@ fn named(run: &Run, place: &str) -> Vec<Figure> {
     run.measured.iter().map(named).collect()
 }
 
-async fn among_users(users: u64) -> Vec<Figure> {
+fn grown(few: &Place, many: &Place, of_what: &str) -> Vec<Growth> {
+    let micros = |time: &Duration| time.as_secs_f64() * 1e6;
+    let pairs = few.own.iter().zip(&many.own);
+    pairs
+        .map(|((request, few), (_, many))| Growth {
+            request: format!("{request}, {of_what}"),
+            few: micros(few),
+            many: micros(many),
+        })
+        .collect()
+}
+
+async fn among_users(users: u64) -> Place {
     let mut run = Run::new().await;
     let (client, id) = alice(&run.world).await;
     let rows = run.world.rows(Table::Users).await;
@@ -72,11 +121,16 @@ async fn among_users(users: u64) -> Vec<Figure> {
     import(&run.world, Table::Users, users, copies);
     let anybody = run.world.client();
     let body = json!({"userName": format!("user{:07}", users / 2), "pwd": PASSWORD});
-    run.case(&anybody, Case::post("", &Run::at("SignIn"), body)).await;
+    run.case(&anybody, Case::post("", &Run::at("SignIn"), body.clone())).await;
     run.case(&client, Case::get("", &Run::at("Profile"))).await;
     let body = json!({"userName": "another", "pwd": PASSWORD});
     run.case(&anybody, Case::post("", &Run::at("SignUp"), body)).await;
-    named(&run, &format!("among {users} users"))
+    let sign_in = json!({"userName": format!("user{:07}", users / 3), "pwd": PASSWORD});
+    let own = vec![
+        ("SignIn", run.own_time(HASHES, async || anybody.post(&Run::at("SignIn"), sign_in.clone()).await).await),
+        ("Profile", run.own_time(TIMES, async || client.get(&Run::at("Profile")).await).await),
+    ];
+    Place { figures: named(&run, &format!("among {users} users")), own }
 }
 
 /// Brings in the rows of each number below `count`.
@@ -87,7 +141,7 @@ fn import<const N: usize>(world: &World, table: Table, count: u64, rows: impl Fn
     }
 }
 
-async fn in_ledger(rows: u64) -> Vec<Figure> {
+async fn in_ledger(rows: u64) -> Place {
     let mut run = Run::new().await;
     let (client, id) = alice(&run.world).await;
     let partition = format!("2#{id}");
@@ -109,33 +163,55 @@ async fn in_ledger(rows: u64) -> Vec<Figure> {
     let last = format!("{}?skip={}&take=20", Run::at("PointLog"), rows - 20);
     run.case(&client, Case::get("the last 20", &last)).await;
     run.case(&client, Case::post("", &Run::at("RechargePoints"), json!({"price": 200, "orderId": "o"}))).await;
-    named(&run, &format!("{rows} rows in the ledger"))
+    let mut orders = 0..;
+    let mut recharge = async || {
+        let order = format!("order{}", orders.next().unwrap_or(0));
+        client.post(&Run::at("RechargePoints"), json!({"price": 1, "orderId": order})).await
+    };
+    let own = vec![
+        ("PointLog, the first 20", run.own_time(TIMES, async || client.get(&Run::at("PointLog")).await).await),
+        ("PointLog, the last 20", run.own_time(TIMES, async || client.get(&last).await).await),
+        ("RechargePoints", run.own_time(TIMES, &mut recharge).await),
+    ];
+    Place { figures: named(&run, &format!("{rows} rows in the ledger")), own }
 }
 
-async fn under_consents(consents: u64) -> Vec<Figure> {
+async fn under_consents(consents: u64) -> Place {
     let mut run = Run::new().await;
     let (_, id) = alice(&run.world).await;
     let partition = format!("2#{id}");
-    let row = |sort: String, number: u64| {
-        json!({
-            "pk": {"S": partition}, "sk": {"S": sort}, "id": {"N": number.to_string()}, "redirectUri": {"S": ""},
-            "scopes": {"S": format!("scope{number}")}, "grantType": {"S": "account"},
-            "createdAt": {"N": "1772000000000"}, "updatedAt": {"N": "1772000000000"},
-        })
-    };
     import(&run.world, Table::Consents, consents, |number| {
         let number = number + 1;
-        [row(format!("consent#{number}"), number), row(format!("at#0001772000000000#{number}"), number)]
+        [json!({
+            "pk": {"S": partition}, "sk": {"S": format!("consent#{number:010x}")},
+            "id": {"N": (number << 13 | 1).to_string()}, "redirectUri": {"S": ""},
+            "scopes": {"S": format!("scope{number}")}, "grantType": {"S": "account"},
+            "createdAt": {"N": "1772000000000"}, "updatedAt": {"N": "1772000000000"},
+        })]
     });
     let client = run.world.client();
     let grant = json!({"grant_type": "account", "scopes": "openid", "userName": "alice", "password": PASSWORD});
-    let granted = run.case(&client, Case::post("", "/api/OAuth/2/GrantCode", grant)).await;
+    let granted = run.case(&client, Case::post("", "/api/OAuth/2/GrantCode", grant.clone())).await;
     let code = json!({"code": granted.data()["code"]});
     let token = run.case(&client, Case::post("first consent", "/api/OAuth/2/Authorize", code)).await.token();
-    let client = client.bearer(&token);
-    run.case(&client, Case::get("with an OAuth token", &Run::at("Profile"))).await;
-    run.case(&client, Case::get("", "/api/OAuth/2/Consents")).await;
-    named(&run, &format!("{consents} consents"))
+    let owner = client.clone().bearer(&token);
+    run.case(&owner, Case::get("with an OAuth token", &Run::at("Profile"))).await;
+    run.case(&owner, Case::get("", "/api/OAuth/2/Consents")).await;
+    let mut codes = Vec::new();
+    let mut grant_code = async || {
+        let granted = client.post("/api/OAuth/2/GrantCode", grant.clone()).await;
+        codes.push(json!({"code": granted.data()["code"]}));
+        granted
+    };
+    let granting = run.own_time(HASHES, &mut grant_code).await;
+    let mut codes = codes.into_iter();
+    let mut authorize = async || client.post("/api/OAuth/2/Authorize", codes.next().unwrap_or_default()).await;
+    let own = vec![
+        ("GrantCode", granting),
+        ("Authorize", run.own_time(HASHES, &mut authorize).await),
+        ("Profile with an OAuth token", run.own_time(TIMES, async || owner.get(&Run::at("Profile")).await).await),
+    ];
+    Place { figures: named(&run, &format!("{consents} consents")), own }
 }
 
 async fn in_licence(users: usize) -> Vec<Figure> {

@@ -1,6 +1,10 @@
 //! Somebody who calls the service over HTTP, and what they get back.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -14,6 +18,12 @@ use crate::{
     oracle, rights,
 };
 
+/// Real time, for what is measured.
+#[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// An answer with its body read.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -25,6 +35,8 @@ pub struct Answer {
     pub text: String,
     /// The body as JSON; null when it is none.
     pub body: Value,
+    /// How long the service took, the engine's time included.
+    pub took: Duration,
 }
 
 impl Answer {
@@ -152,13 +164,15 @@ impl Client {
         self.watch.sent(&secrets);
         let asked = oracle::Asked::new(&head, secrets);
         let request = Request::from_parts(head, Body::from(body));
+        let asked_at = now();
         let served = rights::serving(&asked.method, &asked.path, self.service.clone().oneshot(request));
         let served = self.watch.serving(served).await;
         let (head, body) = served.unwrap_or_else(|never| match never {}).into_parts();
+        let took = asked_at.elapsed();
         let bytes = body.collect().await.expect("a body").to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let answer = Answer { status: head.status, headers: head.headers, text, body };
+        let answer = Answer { status: head.status, headers: head.headers, text, body, took };
         self.watch.answered(&answer.body);
         oracle::judge(&asked, &answer);
         answer

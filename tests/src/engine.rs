@@ -129,6 +129,8 @@ struct Inner {
     calls: Mutex<Vec<Call>>,
     faults: Mutex<VecDeque<Option<Fault>>>,
     was_written_to: AtomicBool,
+    /// Nanoseconds that calls took.
+    busy: AtomicU64,
     /// While somebody measures.
     meter: Mutex<Option<Meter>>,
     /// What eventually consistent reads see, if not what is.
@@ -169,6 +171,7 @@ impl Engine {
             backend,
             calls: Mutex::default(),
             faults: Mutex::default(),
+            busy: AtomicU64::new(0),
             meter: Mutex::default(),
             was_written_to: AtomicBool::default(),
             replica: Mutex::default(),
@@ -247,6 +250,11 @@ impl Engine {
     /// The time on the meter, if there is one.
     fn tick(&self) -> Option<u64> {
         self.0.meter.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(Meter::tick)
+    }
+
+    /// How long calls took so far, of whatever request. Pauses between them are not counted.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.0.busy.load(Ordering::Relaxed))
     }
 
     /// Spoils the calls to come, in order; `None` lets one through.
@@ -402,6 +410,20 @@ impl Engine {
         let put = serde_json::json!({ "TableName": table, "Item": row });
         let (status, answer) = self.done("PutItem", put.to_string()).await;
         assert_eq!(status, 200, "{answer}");
+    }
+
+    /// An answer, its time added up.
+    async fn timed_answer(
+        &self,
+        request: HttpRequest,
+        started: Option<u64>,
+        outside: Option<&SharedHttpConnector>,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let called_at = crate::client::now();
+        let answer = self.answer(request, started, outside).await;
+        let took = u64::try_from(called_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.0.busy.fetch_add(took, Ordering::Relaxed);
+        answer
     }
 
     /// `started` is the time on the meter at which the call left the client.
@@ -649,11 +671,11 @@ impl HttpConnector for Connector {
             let started = engine.tick();
             // Whose turn is given out takes it at once.
             if Gate::is_passed_here() {
-                return engine.answer(request, started, outside.as_ref()).await;
+                return engine.timed_answer(request, started, outside.as_ref()).await;
             }
             // Without a pause here requests would run one after the other, and races would stay hidden.
             tokio::task::yield_now().await;
-            let answer = engine.answer(request, started, outside.as_ref()).await;
+            let answer = engine.timed_answer(request, started, outside.as_ref()).await;
             tokio::task::yield_now().await;
             answer
         })

@@ -10,6 +10,7 @@ use serde_json::Value;
 use shared::{
     binding::{MAX_BINDINGS, sign_in_refusal},
     codes::{FAILURES, LIFETIME, TRIES},
+    consent::ConsentId,
     contact::{Email, Phone},
     storage::Table,
     text::{ExternalId, Platform, UnionId, UserName},
@@ -288,35 +289,21 @@ fn address(row: &Value, now: i64, found: &mut Violations) {
 }
 
 fn consents(tables: &Checkpoint, users: &Users<'_>, found: &mut Violations) {
-    let rows: BTreeMap<_, _> = tables.table(Table::Consents).map(|row| (key(row), row)).collect();
-    let mut pairs: BTreeMap<(&str, i64), usize> = BTreeMap::new();
-    for ((pk, sk), row) in &rows {
-        if sk.starts_with("pair#") {
-            *pairs.entry((pk, number(row, "consentId").unwrap_or_default())).or_default() += 1;
-        }
-    }
-    for ((pk, sk), row) in &rows {
+    let mut pairs = BTreeSet::new();
+    for row in tables.table(Table::Consents) {
+        let (pk, sk) = key(row);
         let (app, user) = of_app(pk).unwrap_or_default();
         found.check(users.has(app, user.parse().ok()), row, "a consent has its user");
-        let (kind, _) = sk.split_once('#').unwrap_or_default();
-        let id = number(row, if kind == "pair" { "consentId" } else { "id" }).unwrap_or_default();
-        let consent = format!("consent#{id}");
-        let consent = rows.get(&(*pk, consent.as_str()));
-        match kind {
-            "pair" => found.check(consent.is_some(), row, "a pair of scopes and place has its consent"),
-            "at" => {
-                let updated = consent.and_then(|it| number(it, "updatedAt"));
-                let here = updated.map(|at| format!("at#{at:016}#{id}"));
-                found.check(here.as_deref() == Some(sk), row, "a listed consent is there, in its place");
-            }
-            "consent" => {
-                found.check(pairs.get(&(pk, id)) == Some(&1), row, "a consent is for one pair of scopes and place");
-                let at = format!("at#{:016}#{id}", number(row, "updatedAt").unwrap_or_default());
-                found.check(rows.contains_key(&(*pk, at.as_str())), row, "a consent is listed");
-                found.check(row["refused"]["SS"].as_array().map_or(0, Vec::len) <= 50, row, "few grants are refused");
-            }
-            _ => found.check(false, row, "a row of consents is of a known kind"),
+        let id = number(row, "id").and_then(|id| u64::try_from(id).ok()).map(ConsentId::new);
+        let place = id.map(|id| format!("consent#{}", id.place()));
+        found.check(place.as_deref() == Some(sk), row, "a row of consents is one, in its place");
+        let is_ended = [number(row, "expires").is_some(), !text(row, "takenBackBy").is_empty()];
+        found.check(is_ended[0] == is_ended[1], row, "a consent was taken back by a request, or was not");
+        if !is_ended[0] {
+            let is_first = pairs.insert((pk, text(row, "redirectUri"), text(row, "scopes")));
+            found.check(is_first, row, "there is one consent for a pair of scopes and place");
         }
+        found.check(row["refused"]["SS"].as_array().map_or(0, Vec::len) <= 50, row, "few grants are refused");
     }
 }
 

@@ -64,11 +64,10 @@ impl Page {
         filter: &Filter,
         order: LinkOrder,
     ) -> Result<Reply<Rows<UserRow>>, ApiError> {
-        let Some(sn) = &path.sn else { return Err(licensee.sn_not_found(env).await) };
+        let (sn, licence) = licensee.licence(env, path).await?;
         let limit = usize::try_from(self.limit).map_err(ApiError::internal)?;
         let store = env.store.app(licensee.app.app_id);
-        let found = store.find_linked_users(sn, filter, order, self.offset, limit).await?;
-        let Some(found) = found else { return Err(licensee.sn_not_found(env).await) };
+        let found = store.find_linked_users(&sn, &licence, filter, order, self.offset, limit).await?;
         let row = |user: LinkedUser| UserRow {
             nickname: user.nick_name,
             name: user.name,

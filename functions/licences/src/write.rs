@@ -139,12 +139,12 @@ impl Write<'_> {
 
     async fn work(&self, names: &[UserName], claim: Option<&Claim>) -> Result<Worked, ApiError> {
         let store = self.env.store.app(self.writer.app.app_id);
-        let Some(sn) = &self.path.sn else {
-            return Ok(Worked { outcome: Outcome::NoLicence, cut_short: false });
-        };
+        let none = Worked { outcome: Outcome::NoLicence, cut_short: false };
+        let Some(sn) = &self.path.sn else { return Ok(none) };
+        let Some(licence) = self.writer.find_licence(self.env, sn).await? else { return Ok(none) };
         let worked = match self.action {
-            Action::Link | Action::LinkOne => linked(store.link_users(sn, names).await?),
-            Action::Unlink | Action::UnlinkOne => self.unlinked(store.unlink_users(sn, names, claim).await?),
+            Action::Link | Action::LinkOne => linked(store.link_users(sn, licence, names).await?),
+            Action::Unlink | Action::UnlinkOne => self.unlinked(store.unlink_users(sn, licence, names, claim).await?),
         };
         let done = match &worked.outcome {
             Outcome::Done { names, .. } => names.len(),

@@ -11,7 +11,7 @@ use shared::{
     secret::{AuthorizationCode, CodeVerifier},
     settings::CodeExchange,
     sign_in::{self, Admitted},
-    storage::{AppStore, CodeState, Exchanged, Grant, Spent, UsedCode, Within},
+    storage::{AppStore, CodeState, Exchanged, Grant, Granter, Spent, UsedCode, Within},
     text::Scheme,
     user::User,
 };
@@ -37,7 +37,7 @@ pub(crate) async fn handle(
     let failures = if secret.is_right() { None } else { env.limits.code_failures(ctx.client) };
     let grant = match store.find_code(&code, failures, ctx.now).await? {
         Within::Budget(CodeState::Open(grant)) => *grant,
-        Within::Budget(CodeState::Used(earlier)) => return Err(replayed(&store, &earlier).await),
+        Within::Budget(CodeState::Used(earlier)) => return Err(replayed(&store, &earlier, &ctx).await),
         Within::Budget(CodeState::Dead) => {
             return Err(charge_failure(&env, failures, ctx.now, ErrorCode::InvalidGrant).await);
         }
@@ -50,26 +50,26 @@ pub(crate) async fn handle(
     if !is_right_place(&grant, body.redirect_uri.as_ref()) || !is_verified(&grant, body.code_verifier.as_ref()) {
         return Err(match store.spend_code(&code).await? {
             Spent::Done => ErrorCode::InvalidGrant.into(),
-            Spent::Used(earlier) => replayed(&store, &earlier).await,
+            Spent::Used(earlier) => replayed(&store, &earlier, &ctx).await,
         });
     }
     // Everything that the user did before a reset is void: the code, too.
-    let user = store.find_user(grant.user_id).await?;
+    let Granter { user, kept } = store.find_granter(&grant).await?;
     let is_live = |user: &User| user.is_active() && user.token_version == grant.token_version;
     let user = user.filter(is_live).ok_or(ErrorCode::InvalidGrant)?;
-    match store.exchange(&code, &grant, ctx.now).await? {
+    match store.exchange(&code, &grant, kept, ctx.now).await? {
         Exchanged::Done(consent) => {
             let admitted = Admitted::by_ticket(user);
             sign_in::oauth_token(&env, &ctx, &app, &admitted, &grant, consent).await.map(Reply::ok)
         }
-        Exchanged::Used(earlier) => Err(replayed(&store, &earlier).await),
+        Exchanged::Used(earlier) => Err(replayed(&store, &earlier, &ctx).await),
         Exchanged::Dead => Err(ErrorCode::InvalidGrant.into()),
     }
 }
 
 /// A second use means that the code is known to more than one: what the first use gave ends, too.
-async fn replayed(store: &AppStore<'_>, earlier: &UsedCode) -> ApiError {
-    match store.refuse_grant(earlier).await {
+async fn replayed(store: &AppStore<'_>, earlier: &UsedCode, ctx: &Ctx) -> ApiError {
+    match store.refuse_grant(earlier, ctx.now).await {
         Ok(()) => ErrorCode::InvalidGrant.into(),
         Err(error) => error.into(),
     }

@@ -18,7 +18,7 @@ use crate::{
     licence::Sn,
     limits::charge_failure,
     log::notes,
-    storage::{IpBudget, Within},
+    storage::{FoundBitkey, IpBudget, Licence, NamedLicence, StorageError, Within},
 };
 
 const BITKEY: &str = "bitkey";
@@ -33,12 +33,32 @@ pub struct Licensee {
     pub app: Arc<AppRecord>,
     /// The key as it is stored.
     pub bitkey: BitkeyRecord,
+    /// What the path names, if it was read together with the key.
+    licence: NamedLicence,
     /// The client's unknown keys and codes, and since when it asks.
     failures: Option<IpBudget>,
     asked_at: Timestamp,
 }
 
 impl Licensee {
+    /// The licence code that the path names, or a refusal.
+    pub async fn licence(&self, env: &Env, path: &LicencePath) -> Result<(Sn, Licence), ApiError> {
+        let Some(sn) = &path.sn else { return Err(self.sn_not_found(env).await) };
+        match self.find_licence(env, sn).await? {
+            Some(licence) => Ok((sn.clone(), licence)),
+            None => Err(self.sn_not_found(env).await),
+        }
+    }
+
+    /// The licence code with the name that the path has, as it was when the request came.
+    pub async fn find_licence(&self, env: &Env, sn: &Sn) -> Result<Option<Licence>, StorageError> {
+        match &self.licence {
+            NamedLicence::Found(licence) => Ok(Some(licence.clone())),
+            NamedLicence::Missing => Ok(None),
+            NamedLicence::Unread => env.store.app(self.app.app_id).find_licence(sn).await,
+        }
+    }
+
     /// What somebody is told who names a licence code that the app does not have: so many, and they are told no more.
     pub async fn sn_not_found(&self, env: &Env) -> ApiError {
         charge_failure(env, self.failures, self.asked_at, ErrorCode::SnNotFound).await
@@ -54,10 +74,12 @@ impl FromRequestParts<Env> for Licensee {
         let failures = env.limits.licence_failures(scope.client.0);
         let refused = async || Err(charge_failure(env, failures, scope.now, ErrorCode::InvalidBitkey).await);
         let Some(key) = only(&parts.headers, BITKEY).and_then(Bitkey::parse) else { return refused().await };
-        let stored = match env.store.find_bitkey_within(key.id(), failures, scope.now).await? {
-            Within::Budget(stored) => stored,
-            Within::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
-        };
+        let sn = scope.param("sn").and_then(Sn::parse);
+        let FoundBitkey { bitkey: stored, licence } =
+            match env.store.find_bitkey_within(key.id(), sn.as_ref(), failures, scope.now).await? {
+                Within::Budget(found) => found,
+                Within::Throttled { retry_after } => return Err(ApiError::throttled(retry_after)),
+            };
         // An unknown id costs a comparison, too.
         let hash = stored.as_ref().map_or_else(|| "0".repeat(64), |stored| stored.hash.clone());
         let Some(bitkey) = stored.filter(|_| key.matches(&hash)) else { return refused().await };
@@ -65,7 +87,7 @@ impl FromRequestParts<Env> for Licensee {
         let app = env.store.find_app(bitkey.app_id, scope.now).await?;
         let Some(app) = app.filter(|app| app.status == AppStatus::Active) else { return refused().await };
         scope.set_app(Arc::clone(&app));
-        Ok(Self { app, bitkey, failures, asked_at: scope.now })
+        Ok(Self { app, bitkey, licence, failures, asked_at: scope.now })
     }
 }
 

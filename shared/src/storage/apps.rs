@@ -20,7 +20,10 @@ use super::{
     number, read,
     transaction::{Transacted, Transaction},
 };
-use crate::app::{AppId, AppKey, AppRecord};
+use crate::{
+    app::{AppId, AppKey, AppRecord},
+    bitkey::BitkeyId,
+};
 
 /// An app, and when it was read.
 type Cached = (Timestamp, Arc<AppRecord>);
@@ -31,6 +34,7 @@ pub struct SettingsCache {
     max_age: Duration,
     apps: Arc<Mutex<HashMap<AppId, Cached>>>,
     ids: Arc<Mutex<HashMap<AppKey, AppId>>>,
+    bitkeys: Arc<Mutex<HashMap<BitkeyId, AppId>>>,
 }
 
 impl SettingsCache {
@@ -39,7 +43,7 @@ impl SettingsCache {
 
     /// An empty cache; a `max_age` of zero reads every time.
     pub fn new(max_age: Duration) -> Self {
-        Self { max_age, apps: Arc::default(), ids: Arc::default() }
+        Self { max_age, apps: Arc::default(), ids: Arc::default(), bitkeys: Arc::default() }
     }
 
     fn get(&self, id: AppId, now: Timestamp) -> Option<Arc<AppRecord>> {
@@ -56,6 +60,19 @@ impl SettingsCache {
             apps.clear();
         }
         apps.insert(app.app_id, (now, Arc::clone(app)));
+    }
+
+    /// The app that a bitkey was of when it was last read: where to look, and nothing to trust.
+    pub(super) fn app_of(&self, bitkey: &BitkeyId) -> Option<AppId> {
+        self.bitkeys.lock().unwrap_or_else(PoisonError::into_inner).get(bitkey).copied()
+    }
+
+    pub(super) fn remember_app_of(&self, bitkey: &BitkeyId, app: AppId) {
+        let mut bitkeys = self.bitkeys.lock().unwrap_or_else(PoisonError::into_inner);
+        if bitkeys.len() >= Self::CAPACITY {
+            bitkeys.clear();
+        }
+        bitkeys.insert(bitkey.clone(), app);
     }
 }
 

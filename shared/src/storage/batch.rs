@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::types::{KeysAndAttributes, builders::KeysAndAttributesBuilder};
 
 use super::{
     Item, StorageError, Store,
@@ -46,11 +46,30 @@ impl Store {
         Ok(items)
     }
 
+    /// The items under the keys, which must differ, in one call and in the keys' order. Each key comes with whether it is
+    /// read consistently; a table of which one item is, is read so altogether.
+    pub(super) async fn get_each(&self, wanted: &[(Table, Key, bool)]) -> Result<Vec<Option<Item>>, StorageError> {
+        if let [(table, key, consistent)] = wanted {
+            return Ok(vec![self.get_item(*table, key.clone(), *consistent).await?]);
+        }
+        let mut tables: HashMap<String, KeysAndAttributesBuilder> = HashMap::new();
+        for (table, key, consistent) in wanted {
+            let of_table = tables.entry(self.tables.get(*table)?.to_owned()).or_default();
+            let consistent = *consistent || of_table.get_consistent_read().unwrap_or_default();
+            *of_table = std::mem::take(of_table).keys(key.clone()).consistent_read(consistent);
+        }
+        let build = |(table, keys): (_, KeysAndAttributesBuilder)| keys.build().map(|keys| (table, keys));
+        let tables = tables.into_iter().map(build).collect::<Result<_, _>>().map_err(StorageError::from_build)?;
+        let mut items = self.fetch(tables).await?;
+        let mut take = |key: &Key| {
+            let is_under = |item: &Item| key.iter().all(|(name, value)| item.get(name) == Some(value));
+            items.iter().position(is_under).map(|position| items.swap_remove(position))
+        };
+        Ok(wanted.iter().map(|(_, key, _)| take(key)).collect())
+    }
+
     /// The items of one batch, by table name, in any order. What the engine leaves over is asked for again.
-    pub(super) async fn fetch(
-        &self,
-        mut wanted: HashMap<String, KeysAndAttributes>,
-    ) -> Result<Vec<Item>, StorageError> {
+    async fn fetch(&self, mut wanted: HashMap<String, KeysAndAttributes>) -> Result<Vec<Item>, StorageError> {
         let mut items = Vec::new();
         let mut pause = FIRST_PAUSE;
         for _ in 0..TRIES {

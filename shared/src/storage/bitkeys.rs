@@ -5,12 +5,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppStore, IpBudget, StorageError, Store, Within, item,
+    AppStore, IpBudget, Licence, StorageError, Store, Within, item,
     keys::{self, BITKEY_PLACES, PK, SK, Table},
     read, text,
     transaction::{Transacted, Transaction},
 };
-use crate::bitkey::{BitkeyId, BitkeyRecord, BitkeyScope};
+use crate::{
+    bitkey::{BitkeyId, BitkeyRecord, BitkeyScope},
+    licence::Sn,
+};
 
 /// What became of a new bitkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,26 @@ pub enum Revoked {
     Done,
     /// There was none.
     Unknown,
+}
+
+/// A bitkey, and what was found beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundBitkey {
+    /// The bitkey, if there is one.
+    pub bitkey: Option<BitkeyRecord>,
+    /// The licence code that was asked for.
+    pub licence: NamedLicence,
+}
+
+/// The licence code that a request names, as far as it was read with the request's bitkey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedLicence {
+    /// It was not read.
+    Unread,
+    /// The bitkey's app has none such.
+    Missing,
+    /// There it is.
+    Found(Licence),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,17 +85,42 @@ impl Store {
         Ok(self.placed(id).await?.map(|placed| placed.record))
     }
 
-    /// The same, if the client may still guess.
+    /// The same, if the client may still guess, and with it the licence code that the request names. Which app has the
+    /// code the key decides: an instance that met the key before reads both at once.
     pub async fn find_bitkey_within(
         &self,
         id: &BitkeyId,
+        sn: Option<&Sn>,
         budget: Option<IpBudget>,
         now: Timestamp,
-    ) -> Result<Within<Option<BitkeyRecord>>, StorageError> {
-        Ok(match self.get_within::<Placed>((Table::Apps, keys::bitkey(id)), budget, now).await? {
-            Within::Budget(placed) => Within::Budget(placed.map(|placed| placed.record)),
-            Within::Throttled { retry_after } => Within::Throttled { retry_after },
-        })
+    ) -> Result<Within<FoundBitkey>, StorageError> {
+        let key = (Table::Apps, keys::bitkey(id), true);
+        let guess = sn.zip(self.apps.app_of(id));
+        let (bitkey, licence) = match guess {
+            Some((sn, app)) => {
+                let licence = (Table::Licences, keys::licence(app, sn), true);
+                match self.get_within([key, licence], budget, now).await? {
+                    Within::Budget([bitkey, licence]) => (bitkey, Some((app, licence))),
+                    Within::Throttled { retry_after } => return Ok(Within::Throttled { retry_after }),
+                }
+            }
+            None => match self.get_within([key], budget, now).await? {
+                Within::Budget([bitkey]) => (bitkey, None),
+                Within::Throttled { retry_after } => return Ok(Within::Throttled { retry_after }),
+            },
+        };
+        let bitkey = bitkey.map(read::<Placed>).transpose()?.map(|placed| placed.record);
+        let licence = match (&bitkey, licence) {
+            (Some(bitkey), Some((app, licence))) if bitkey.app_id == app => match licence {
+                Some(licence) => NamedLicence::Found(Licence::read(&licence)?),
+                None => NamedLicence::Missing,
+            },
+            _ => NamedLicence::Unread,
+        };
+        if let Some(bitkey) = &bitkey {
+            self.apps.remember_app_of(&bitkey.id, bitkey.app_id);
+        }
+        Ok(Within::Budget(FoundBitkey { bitkey, licence }))
     }
 
     async fn placed(&self, id: &BitkeyId) -> Result<Option<Placed>, StorageError> {

@@ -195,9 +195,9 @@ impl AppStore<'_> {
         now: Timestamp,
     ) -> Result<Tried, StorageError> {
         let hash = self.store.hash()?;
-        let record = (Table::Codes, keys::address(self.app, hash, address));
-        let seen = match self.store.get_within::<Stored>(record, client, now).await? {
-            Within::Budget(stored) => Seen::from(stored),
+        let record = (Table::Codes, keys::address(self.app, hash, address), true);
+        let seen = match self.store.get_within([record], client, now).await? {
+            Within::Budget([stored]) => Seen::from(stored.map(read::<Stored>).transpose()?),
             Within::Throttled { retry_after } => return Ok(Tried::Throttled { retry_after }),
         };
         let charged = self.change_record(address, seen, now, |record| record.charge(purposes, now)).await?;

@@ -7,15 +7,15 @@
 //! charges, so that as many failures more than the limit can be looked at as requests of the address were under way
 //! when it was reached; each of those is told that the budget is used up, as is everything after them.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Update};
+use aws_sdk_dynamodb::types::Update;
 use jiff::Timestamp;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
 use super::{
     Item, StorageError, Store, Updated,
-    keys::{self, EXPIRES, Key, PK, Table},
+    keys::{self, EXPIRES, Key, Table},
     number, read, update,
 };
 use crate::app::AppId;
@@ -117,39 +117,27 @@ impl Store {
             .map_err(StorageError::from_build)
     }
 
-    /// The item under the key, consistent, unless the address's budget is used up: one call for both. The counter in
-    /// another table is read eventually consistent: half a unit, and some milliseconds of requests more. Without a
-    /// budget, only the item is read. A counter that cannot be read is an error, never a leave.
-    pub(super) async fn get_within<T: DeserializeOwned>(
+    /// The items under the keys, each with whether it is read consistently, unless the address's budget is used up: one
+    /// call for all. A counter in a table of its own is read eventually consistent: half a unit, and some milliseconds
+    /// of requests more. Without a budget, only the items are read. A counter that cannot be read is an error, never a
+    /// leave.
+    pub(super) async fn get_within<const N: usize>(
         &self,
-        (table, key): (Table, Key),
+        wanted: [(Table, Key, bool); N],
         budget: Option<IpBudget>,
         now: Timestamp,
-    ) -> Result<Within<Option<T>>, StorageError> {
-        let Some(budget) = budget else { return self.get(table, key, true).await.map(Within::Budget) };
-        let counter = budget.key(self, now)?;
-        let is_counter = |item: &Item| item.get(PK) == counter.get(PK);
-        let wanted = if table == Table::Codes {
-            HashMap::from([self.keys_of(Table::Codes, [key, counter.clone()], true)?])
-        } else {
-            HashMap::from([self.keys_of(table, [key], true)?, self.keys_of(Table::Codes, [counter.clone()], false)?])
-        };
-        let (counters, items): (Vec<_>, Vec<_>) = self.fetch(wanted).await?.into_iter().partition(is_counter);
-        if let Some(counter) = counters.into_iter().next().map(read::<Counter>).transpose()?
-            && counter.count >= budget.limit
+    ) -> Result<Within<[Option<Item>; N]>, StorageError> {
+        let mut wanted = Vec::from(wanted);
+        if let Some(budget) = budget {
+            wanted.push((Table::Codes, budget.key(self, now)?, false));
+        }
+        let mut items = self.get_each(&wanted).await?;
+        if let Some(budget) = budget
+            && let Some(counter) = items.pop().flatten()
+            && read::<Counter>(counter)?.count >= budget.limit
         {
             return Ok(Within::Throttled { retry_after: budget.retry_after(now) });
         }
-        items.into_iter().next().map(read).transpose().map(Within::Budget)
-    }
-
-    fn keys_of<const N: usize>(
-        &self,
-        table: Table,
-        keys: [Key; N],
-        consistent: bool,
-    ) -> Result<(String, KeysAndAttributes), StorageError> {
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys.into())).consistent_read(consistent).build();
-        Ok((self.tables.get(table)?.to_owned(), keys.map_err(StorageError::from_build)?))
+        Ok(Within::Budget(std::array::from_fn(|position| items[position].take())))
     }
 }

@@ -15,9 +15,7 @@
 //! | Bindings | `{app}#{user}` | `{binding}` | an external account of the user | the user's list, its changes |
 //! | Codes | `{app}#password#{hash}` | | failed passwords for a name that nobody holds | sign-in by password |
 //! | Codes | `{app}#code#{hash}` | | what an authorization code was granted for, kept as long as its token | Authorize |
-//! | Consents | `{app}#{user}` | `consent#{consent}` | what the user allowed | OAuth bearer requests, deletion |
-//! | Consents | `{app}#{user}` | `pair#{hash}` | which consent is for these scopes at this redirect URI | Authorize |
-//! | Consents | `{app}#{user}` | `at#{last update}#{consent}` | the consent again, in the order of the list | the user's list |
+//! | Consents | `{app}#{user}` | `consent#{place}` | what the user allowed for one redirect URI and one set of scopes, from which the place follows | Authorize, OAuth bearer requests, the user's list, deletion |
 //! | Points | `{app}#{user}` | `account` | balance, number of rows of each kind, what was paid today | every posting, the user's list |
 //! | Points | `{app}#{user}` | `all#{ordinal}` | a row of the user's ledger | the user's list |
 //! | Points | `{app}#{user}` | `in#{ordinal}`, `out#{ordinal}` | the same row among those of its kind | the user's list by type |
@@ -37,16 +35,14 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use aws_lc_rs::digest;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     app::{AppId, AppKey},
     binding::BindingId,
     bitkey::BitkeyId,
-    consent::ConsentId,
+    consent::ConsentPlace,
     contact::{Address, Channel},
-    entropy::hex,
     hash_key::KeyedHash,
     licence::Sn,
     points::LedgerKind,
@@ -200,27 +196,13 @@ pub fn user_partition(app: AppId, user: UserId) -> AttributeValue {
     AttributeValue::S(format!("{app}#{user}"))
 }
 
-/// Consents: one of a user's consents.
-pub fn consent(app: AppId, user: UserId, id: ConsentId) -> Key {
-    pair(format!("{app}#{user}"), format!("consent#{id}"))
+/// Consents: what a user allowed, by where it is kept.
+pub fn consent(app: AppId, user: UserId, place: ConsentPlace) -> Key {
+    pair(format!("{app}#{user}"), format!("{CONSENTS}{place}"))
 }
 
-/// Consents: which consent of the user is for these scopes at this redirect URI, both compared byte for byte.
-pub fn consent_pair(app: AppId, user: UserId, redirect_uri: &str, scopes: &str) -> Key {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&(redirect_uri.len() as u64).to_be_bytes());
-    context.update(redirect_uri.as_bytes());
-    context.update(scopes.as_bytes());
-    pair(format!("{app}#{user}"), format!("pair#{}", hex(context.finish().as_ref())))
-}
-
-/// What stands before the last update in the keys of the list.
-pub const CONSENTS_BY_UPDATE: &str = "at#";
-
-/// Consents: a consent in the order of the list; the last update in milliseconds since 1970.
-pub fn consent_by_update(app: AppId, user: UserId, updated_at: i64, id: ConsentId) -> Key {
-    pair(format!("{app}#{user}"), format!("{CONSENTS_BY_UPDATE}{updated_at:016}#{id}"))
-}
+/// What the sort keys of consents begin with.
+pub const CONSENTS: &str = "consent#";
 
 /// Points: what a user has.
 pub fn points_account(app: AppId, user: UserId) -> Key {
@@ -342,22 +324,11 @@ mod tests {
     }
 
     #[test]
-    fn a_consent_is_for_one_redirect_uri_and_one_set_of_scopes() {
-        let (app, user) = (number(2), UserId::new(7));
-        let key = |redirect_uri: &str, scopes: &str| consent_pair(app, user, redirect_uri, scopes);
-        assert_eq!(key("https://a.example/", "openid"), key("https://a.example/", "openid"));
-        assert_ne!(key("https://a.example/", "openid"), key("https://a.example/o", "penid"));
-        assert_ne!(key("", "a b"), key("", "b a"));
-    }
-
-    #[test]
     fn keys_of_a_list_sort_as_their_numbers_do() {
         let (app, user) = (number(2), UserId::new(7));
         let sort = |key: Key| key[SK].as_s().unwrap().clone();
         let row = |ordinal| sort(ledger_row(app, user, LedgerKind::All, ordinal));
         assert!(row(9) < row(10) && row(99_999) < row(100_000) && row(100_000) < row((1 << 53) - 1));
-        let at = |time| sort(consent_by_update(app, user, time, ConsentId::new(1)));
-        assert!(at(999_999_999_999) < at(1_000_000_000_000) && at(1_772_000_000_000) < at(10_000_000_000_000));
     }
 
     proptest! {
@@ -370,8 +341,7 @@ mod tests {
                 user_name(app, &text),
                 external_id(app, &external(&text, &text)),
                 unknown_name_budget(app, &hash, &text),
-                consent(app, user_id, ConsentId::new(id)),
-                consent_pair(app, user_id, &text, &text),
+                consent(app, user_id, ConsentPlace::of(app, user_id, &text, &text, 0)),
                 points_account(app, user_id),
                 ledger_row(app, user_id, LedgerKind::All, id),
                 order(app, &OrderId::parse(text.as_str()).unwrap()),

@@ -64,7 +64,7 @@ impl Licence {
         self.users_number.map_or(u64::MAX, |seats| seats.saturating_sub(self.users))
     }
 
-    fn read(item: &Item) -> Result<Self, StorageError> {
+    pub(super) fn read(item: &Item) -> Result<Self, StorageError> {
         let corrupt = || StorageError::Corrupt("a licence code".to_owned());
         let number = |value: &AttributeValue| value.as_n().ok().and_then(|number| number.parse().ok());
         let mut blocks = BTreeMap::new();
@@ -375,9 +375,9 @@ impl AppStore<'_> {
         })
     }
 
-    /// Links users by their names, as long as there are seats, in the order given. The names must differ.
-    pub async fn link_users(&self, sn: &Sn, names: &[UserName]) -> Result<Linked, StorageError> {
-        let Some(mut licence) = self.find_licence(sn).await? else { return Ok(Linked::NoLicence) };
+    /// Links users by their names, as long as there are seats, in the order given. The names must differ. `licence` is
+    /// the licence code as it was a moment ago.
+    pub async fn link_users(&self, sn: &Sn, mut licence: Licence, names: &[UserName]) -> Result<Linked, StorageError> {
         let names: Vec<&str> = names.iter().map(UserName::as_str).collect();
         let mut linked: HashSet<String> = self.links(sn, names.iter().copied()).await?.into_keys().collect();
         let users = self.users_named(names.iter().copied().filter(|name| !linked.contains(*name))).await?;
@@ -438,15 +438,15 @@ impl AppStore<'_> {
         }
     }
 
-    /// Unlinks users by their names. The names must differ. Under a claim, whom earlier work on the request unlinked
-    /// counts as unlinked now, and is left alone if linked again since.
+    /// Unlinks users by their names. The names must differ. `licence` is the licence code as it was a moment ago. Under a
+    /// claim, whom earlier work on the request unlinked counts as unlinked now, and is left alone if linked again since.
     pub async fn unlink_users(
         &self,
         sn: &Sn,
+        licence: Licence,
         names: &[UserName],
         claim: Option<&Claim>,
     ) -> Result<Unlinked, StorageError> {
-        let Some(licence) = self.find_licence(sn).await? else { return Ok(Unlinked::NoLicence) };
         self.forget_empty_blocks(sn, &licence).await?;
         let names: Vec<&str> = names.iter().map(UserName::as_str).collect();
         let mut gone = claim.map(Claim::unlinked_before).cloned().unwrap_or_default();
@@ -504,7 +504,7 @@ impl AppStore<'_> {
         let mut unlinked = 0;
         for licence in self.list_licences().await? {
             let Some(sn) = Sn::parse(&licence.sn) else { continue };
-            match self.unlink_users(&sn, std::slice::from_ref(name), None).await? {
+            match self.unlink_users(&sn, licence, std::slice::from_ref(name), None).await? {
                 Unlinked::NoLicence => {}
                 Unlinked::Done { names, .. } => unlinked += names.len() as u64,
             }
@@ -512,31 +512,31 @@ impl AppStore<'_> {
         Ok(unlinked)
     }
 
-    /// The linked users whose names pass, from this offset on.
+    /// The linked users whose names pass, from this offset on. `licence` is the licence code as of now.
     pub async fn find_linked_users(
         &self,
         sn: &Sn,
+        licence: &Licence,
         filter: &Filter,
         order: LinkOrder,
         offset: u64,
         limit: usize,
-    ) -> Result<Option<LinkPage>, StorageError> {
-        let Some(licence) = self.find_licence(sn).await? else { return Ok(None) };
+    ) -> Result<LinkPage, StorageError> {
         let (total, rows) = match order {
             LinkOrder::Linked if filter.is_everything() => {
-                (licence.users, self.rows_at(sn, &licence, offset, limit).await?)
+                (licence.users, self.rows_at(sn, licence, offset, limit).await?)
             }
             LinkOrder::Linked => self.search_in_order(sn, filter, offset, limit).await?,
             LinkOrder::NameAscending | LinkOrder::NameDescending => {
                 let forward = order == LinkOrder::NameAscending;
                 if filter.is_everything() {
-                    (licence.users, self.all_by_name(sn, &licence, forward, offset, limit).await?)
+                    (licence.users, self.all_by_name(sn, licence, forward, offset, limit).await?)
                 } else {
                     self.search_by_name(sn, filter, forward, offset, limit).await?
                 }
             }
         };
-        Ok(Some(LinkPage { total, users: self.with_users(rows).await? }))
+        Ok(LinkPage { total, users: self.with_users(rows).await? })
     }
 
     fn licences(&self) -> Result<&str, StorageError> {

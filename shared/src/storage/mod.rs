@@ -37,14 +37,14 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::{
     apps::{NewApp, SavedApp, SettingsCache},
     bindings::{BindingChange, BindingChanged, Bound, Identity},
-    bitkeys::{NewBitkey, Revoked},
+    bitkeys::{FoundBitkey, NamedLicence, NewBitkey, Revoked},
     codes::{Consumed, Issued, NewCode, Proof, Tried},
     conflict::RetryConflicts,
     error::StorageError,
     ip_budget::{IpBudget, IpCharge, Within},
     keys::Table,
     licences::{Licence, LinkOrder, LinkPage, Linked, LinkedUser, NewLicence, Unlinked},
-    oauth::{CodeState, Deleted, Exchanged, Grant, Spent, UsedCode},
+    oauth::{CodeState, Deleted, Exchanged, Grant, Granter, Spent, UsedCode},
     password_budget::{Account, Attempt},
     password_reset::Reset,
     points::{LedgerPage, OrderState, Posted},
@@ -121,23 +121,20 @@ impl Store {
         self.hash.as_ref().ok_or(StorageError::NoHashKey)
     }
 
-    /// The item under the key; `consistent` sees every write that was acknowledged, for twice the price.
+    /// The record under the key; `consistent` sees every write that was acknowledged, for twice the price.
     async fn get<T: DeserializeOwned>(
         &self,
         table: Table,
         key: keys::Key,
         consistent: bool,
     ) -> Result<Option<T>, StorageError> {
-        let answer = self
-            .db
-            .get_item()
-            .table_name(self.tables.get(table)?)
-            .set_key(Some(key))
-            .consistent_read(consistent)
-            .send()
-            .await
-            .map_err(StorageError::from_sdk)?;
-        answer.item.map(read).transpose()
+        self.get_item(table, key, consistent).await?.map(read).transpose()
+    }
+
+    async fn get_item(&self, table: Table, key: keys::Key, consistent: bool) -> Result<Option<Item>, StorageError> {
+        let call = self.db.get_item().table_name(self.tables.get(table)?).set_key(Some(key));
+        let answer = call.consistent_read(consistent).send().await.map_err(StorageError::from_sdk)?;
+        Ok(answer.item)
     }
 }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     AppStore, Holder, Identity, IpBudget, StorageError, Updated, Within,
-    keys::{self, Table},
-    number, text, update,
+    keys::{self, Key, Table},
+    number, read, text, update,
 };
 use crate::{
     contact::Address,
@@ -48,21 +48,33 @@ impl AppStore<'_> {
         self.store.get(Table::Users, keys::user(self.app, id), true).await
     }
 
-    /// Whom somebody means who tries a password, unless the budget is used up.
+    /// Whom somebody means who tries a password, unless the budget is used up: as a replica knows it, for half the price.
+    /// What a replica says may be seconds old; see [`AppStore::find_login_now`].
     pub async fn find_login(
         &self,
         login: LoginKey<'_>,
         budget: Option<IpBudget>,
         now: Timestamp,
     ) -> Result<Within<Option<UserId>>, StorageError> {
-        let key = match login {
+        let key = (Table::Users, self.login_key(login), false);
+        let holder = match self.store.get_within([key], budget, now).await? {
+            Within::Budget([holder]) => holder.map(read::<Holder>).transpose()?,
+            Within::Throttled { retry_after } => return Ok(Within::Throttled { retry_after }),
+        };
+        Ok(Within::Budget(holder.map(|holder| holder.user_id)))
+    }
+
+    /// Whom somebody means who tries a password, as of now.
+    pub async fn find_login_now(&self, login: LoginKey<'_>) -> Result<Option<UserId>, StorageError> {
+        let holder: Option<Holder> = self.store.get(Table::Users, self.login_key(login), true).await?;
+        Ok(holder.map(|holder| holder.user_id))
+    }
+
+    fn login_key(&self, login: LoginKey<'_>) -> Key {
+        match login {
             LoginKey::UserName(canonical) => keys::user_name(self.app, canonical),
             LoginKey::Contact(address) => keys::contact(self.app, address),
-        };
-        Ok(match self.store.get_within::<Holder>((Table::Users, key), budget, now).await? {
-            Within::Budget(holder) => Within::Budget(holder.map(|holder| holder.user_id)),
-            Within::Throttled { retry_after } => Within::Throttled { retry_after },
-        })
+        }
     }
 
     /// Whom an external identity signs in: the user who holds it as their own or as a binding that is not disabled.

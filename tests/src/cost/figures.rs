@@ -73,6 +73,30 @@ pub struct Figures {
     pub endpoints: Vec<Figure>,
     /// Requests in a deployment with few rows and with many.
     pub scale: Vec<Figure>,
+    /// How long our own code works for them.
+    #[serde(default)]
+    pub growth: Vec<Growth>,
+}
+
+/// How long our own code works for a request, the engine's time left out: the shortest of many, in microseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// The request, and of what there is much.
+    pub request: String,
+    /// Among few rows.
+    pub few: f64,
+    /// Among many.
+    pub many: f64,
+}
+
+impl Growth {
+    /// The most that many rows may cost, as a multiple of few.
+    pub const MOST: f64 = 1.25;
+
+    /// What many rows cost, as a multiple of few.
+    pub fn ratio(&self) -> f64 {
+        self.many / self.few
+    }
 }
 
 impl Figures {

@@ -12,6 +12,6 @@ pub mod usage;
 
 pub use bill::{Bill, Memory, milliseconds};
 pub use document::document;
-pub use figures::{Figure, Figures, Section, check};
+pub use figures::{Figure, Figures, Growth, Section, check};
 pub use meter::{Meter, Profile, Touch};
 pub use run::{Case, Measured, Run};

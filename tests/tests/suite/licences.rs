@@ -301,6 +301,30 @@ async fn a_bitkey_ends_with_its_revocation_and_with_its_app() {
 }
 
 #[tokio::test]
+async fn an_instance_that_knows_a_bitkey_reads_its_code_beside_it_and_trusts_only_what_it_read() {
+    let office = Office::new(None).await;
+    let world = &office.world;
+    office.users(["alice"]).await;
+    office.client.post("/sns/S1/users/user/alice", Value::Null).await;
+    licence(world, &world.strict, "S1", None).await;
+    world.engine.take_calls();
+    assert_eq!(names_of(&office.client.get("/sns/s1/users").await), ["alice"]);
+    let operations: Vec<_> = world.engine.take_calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(operations, ["BatchGetItem", "GetItem", "Query", "BatchGetItem"], "the second one is the app");
+    // The same key, now another app's.
+    let store = &world.env.store;
+    assert_eq!(store.revoke_bitkey(office.bitkey.id()).await.unwrap(), Revoked::Done);
+    let app_id = world.strict.record.app_id;
+    let (id, hash) = (office.bitkey.id().clone(), office.bitkey.hash());
+    let record = BitkeyRecord { id, app_id, hash, scope: BitkeyScope::Full, created_at: 0 };
+    assert_eq!(store.app(app_id).create_bitkey(&record).await.unwrap(), NewBitkey::Created);
+    for _ in 0..2 {
+        let page = office.client.get("/sns/S1/users").await;
+        assert_eq!(page.body["data"], json!({"total": 0, "items": []}), "{}", page.text);
+    }
+}
+
+#[tokio::test]
 async fn an_app_has_two_bitkeys_of_a_scope_to_change_over_even_in_a_race() {
     let world = World::new().await;
     let app = world.documented.record.app_id;
@@ -747,8 +771,10 @@ async fn a_request_that_failed_on_the_way_can_be_repeated_under_its_id() {
     let names = numbered(110);
     office.users(&names).await;
     let client = office.client.clone().with("x-bit-req-id", "r");
-    office.world.engine.take_calls();
     let sn = "/sns/S1/users";
+    // From now on the instance knows the bitkey, and one request makes as many calls as the next.
+    names_of(&client.get(sn).await);
+    office.world.engine.take_calls();
     names_of(&client.post(sn, batch(&names)).await);
     let calls = office.world.engine.take_calls().len();
     names_of(&office.delete(sn, &batch(&names)).await);

@@ -52,7 +52,8 @@ fn the_template_has_the_tables_of_the_schema() {
     for table in template.tables() {
         assert!(table.deletion_protection && table.encrypted, "{}", table.logical_id);
         assert_eq!(table.point_in_time_recovery, table.name_suffix != "Codes", "{}", table.logical_id);
-        assert_eq!(table.ttl_attribute.as_deref(), (table.name_suffix == "Codes").then_some("expires"));
+        let is_swept = matches!(table.name_suffix.as_str(), "Codes" | "Consents");
+        assert_eq!(table.ttl_attribute.as_deref(), is_swept.then_some("expires"));
     }
 }
 

@@ -129,7 +129,9 @@ async fn leave_half_done(world: &World, bitkey: &Bitkey, names: [&str; 3]) {
     let begun = store.begin_request(&[bitkey.id().as_str(), LEFT], &content, world.env.clock.now()).await.unwrap();
     let Begun::First(claim) = begun else { panic!("{begun:?}") };
     let names = names.map(|name| UserName::parse(name).unwrap());
-    let unlinked = store.unlink_users(&Sn::parse("S1").unwrap(), &names, Some(&claim)).await.unwrap();
+    let sn = Sn::parse("S1").unwrap();
+    let licence = store.find_licence(&sn).await.unwrap().unwrap();
+    let unlinked = store.unlink_users(&sn, licence, &names, Some(&claim)).await.unwrap();
     assert!(matches!(unlinked, Unlinked::Done { names, .. } if names == ["dave"]));
 }
 

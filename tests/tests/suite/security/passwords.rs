@@ -293,3 +293,22 @@ async fn si_22_a_sign_in_answers_with_a_token_and_nothing_else() {
         tally.count();
     }
 }
+
+#[tokio::test]
+async fn who_signed_up_a_moment_ago_signs_in_and_is_guarded_before_replicas_know_them() {
+    let world = World::new().await;
+    let tables = Table::ALL.map(|table| world.table(table));
+    world.engine.lag(&tables, true).await;
+    world.client().sign_up(2, "alice", PASSWORD).await;
+    sign_in(&world.client(), "alice", PASSWORD).await.token();
+    grant(&world.client(), "alice", PASSWORD).await.data();
+    for _ in 0..3 {
+        sign_in(&world.client(), "alice", WRONG).await.refused(200, 401, "invalid_credentials");
+    }
+    // Each was counted as hers, not only as those of a name that nobody holds: two more, and she has to wait.
+    world.engine.lag(&tables, false).await;
+    for _ in 0..2 {
+        sign_in(&world.client(), "alice", WRONG).await.refused(200, 401, "invalid_credentials");
+    }
+    sign_in(&world.client(), "alice", PASSWORD).await.refused(200, 429, "throttled");
+}
