@@ -10,11 +10,9 @@ use std::{
     time::Duration,
 };
 
-use super::PASSWORD;
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
-    types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use infra::{Function, Template, Value as Setting};
@@ -26,8 +24,7 @@ use shared::{
     entropy::{Entropy, SystemEntropy},
     jwt::{KeyRing, SigningKeySet},
     licence::Sn,
-    password::PasswordHasher,
-    secret::{AppSecret, Password},
+    secret::AppSecret,
     settings::Preset,
     storage::{NewLicence, Store, TableNames},
 };
@@ -94,20 +91,7 @@ impl World {
     /// The environment that the template gives a function, with the values themselves where a deployment has the
     /// names of parameters.
     pub fn environment_of(&self, template: &Template, function: &Function) -> BTreeMap<String, String> {
-        let mut environment = self.common_environment();
-        for (name, setting) in &function.environment {
-            let (name, value) = match name.strip_suffix("_PARAMETER") {
-                Some(secret) => (secret, self.secrets[secret].clone()),
-                None => (name.as_str(), value(template, setting)),
-            };
-            environment.insert(name.to_owned(), value);
-        }
-        environment
-    }
-
-    /// What every function finds around it, whoever wrote it.
-    pub fn common_environment(&self) -> BTreeMap<String, String> {
-        [
+        let mut environment: BTreeMap<String, String> = [
             ("TESSERA_DYNAMODB_ENDPOINT", self.wire.endpoint.as_str()),
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
@@ -118,26 +102,15 @@ impl World {
             ("AWS_LAMBDA_LOG_LEVEL", "INFO"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-    }
-
-    /// A table as the handlers of others have it: the user of the events by name, with a hash of the same parameters.
-    pub async fn add_peer_table(&self) {
-        let password = Password::new(PASSWORD.to_owned());
-        let hash = PasswordHasher::new().hash(&password, &SystemEntropy).await;
-        let attribute = AttributeDefinition::builder().attribute_name("name").attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder().attribute_name("name").key_type(KeyType::Hash);
-        self.client
-            .create_table()
-            .table_name("peer")
-            .attribute_definitions(attribute.build().expect("an attribute"))
-            .key_schema(key.build().expect("a key"))
-            .billing_mode(BillingMode::PayPerRequest)
-            .send()
-            .await
-            .expect("the table can be created");
-        let user = self.client.put_item().table_name("peer").item("name", AttributeValue::S("alice".to_owned()));
-        user.item("hash", AttributeValue::S(hash)).send().await.expect("the user can be stored");
+        .into();
+        for (name, setting) in &function.environment {
+            let (name, value) = match name.strip_suffix("_PARAMETER") {
+                Some(secret) => (secret, self.secrets[secret].clone()),
+                None => (name.as_str(), value(template, setting)),
+            };
+            environment.insert(name.to_owned(), value);
+        }
+        environment
     }
 
     /// The messages that the carrier took, oldest first.
