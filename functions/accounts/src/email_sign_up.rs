@@ -2,16 +2,14 @@
 
 use axum::extract::State;
 use shared::{
-    contact::{Address, Channel},
+    contact::Channel,
     env::Env,
     error::ApiError,
-    http::{Access, App, Body, Command, Ctx, Fields, Json, Reply, Route},
-    jwt::{GrantType, TokenResponse},
-    secret::Password,
-    sign_in::{self, Admitted},
-    sign_up::{self, Name, SignUpGroup, chosen_password},
-    text::UserName,
+    http::{Access, App, Body, Command, Ctx, Json, Reply, Route},
+    jwt::TokenResponse,
 };
+
+use crate::code_sign_up::CodeSignUp;
 
 pub(crate) const ROUTE: Route = Route::post("/api/AppUsers/{appId}/EmailSignUp", Access::Anonymous);
 
@@ -19,36 +17,16 @@ pub(crate) async fn handle(
     ctx: Ctx,
     app: App,
     State(env): State<Env>,
-    Body(command): Body<EmailSignUp>,
+    Body(EmailSignUp(sign_up)): Body<EmailSignUp>,
 ) -> Result<Reply<TokenResponse>, ApiError> {
-    let default_name = || Name::Default(command.address.emitted().to_owned());
-    let request = sign_up::SignUp {
-        name: command.user_name.map_or_else(default_name, Name::Chosen),
-        password: chosen_password(&app, command.password),
-        external_id: None,
-        group: command.group,
-    };
-    let user = sign_up::sign_up(&env, &ctx, &app, request).await?;
-    sign_in::token(&env, &ctx, &app, &Admitted::new_user(user), GrantType::Email).await.map(Reply::ok)
+    sign_up.carry_out(&env, &ctx, &app).await
 }
 
 #[derive(Debug)]
-pub(crate) struct EmailSignUp {
-    address: Address,
-    user_name: Option<UserName>,
-    password: Option<Password>,
-    group: SignUpGroup,
-}
+pub(crate) struct EmailSignUp(CodeSignUp);
 
 impl Command for EmailSignUp {
     fn read(body: Json) -> Result<Self, ApiError> {
-        let mut fields = Fields::of(body)?;
-        let (group, address) = SignUpGroup::read_with_code(&mut fields, Channel::Email)?;
-        Ok(Self {
-            address,
-            user_name: fields.optional("userName")?,
-            password: fields.optional_as(&["pwd", "password"])?,
-            group,
-        })
+        CodeSignUp::read(body, Channel::Email).map(Self)
     }
 }

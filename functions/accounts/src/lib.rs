@@ -1,5 +1,6 @@
 //! Accounts: signing up and signing in. Hashes passwords and signs tokens.
 
+mod code_sign_up;
 mod email_sign_in;
 mod email_sign_up;
 mod phone_sign_in;
