@@ -2,24 +2,16 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use aws_credential_types::Credentials;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use aws_sdk_dynamodb::{
-    Client,
-    config::Region,
-    types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
-};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use infra::{Template, Value as Setting};
 use shared::{
     entropy::{Entropy, SystemEntropy},
     jwt::SigningKeySet,
-    password::PasswordHasher,
-    secret::Password,
 };
 
 use crate::{
-    PASSWORD,
+    dynamodb::OneUser,
     failure::Failure,
     servers::{NODE_HANDLER, OURS, PYTHON_HANDLER, Places, aws},
 };
@@ -108,7 +100,7 @@ pub(crate) async fn peers(
     places: &Places,
     engine: &str,
 ) -> Result<Vec<(&'static str, Result<Handler, Failure>)>, Failure> {
-    fill(engine).await?;
+    OneUser::create(engine, TABLE).await?;
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
     let key = STANDARD.encode(pair.to_pkcs8v1()?);
     let mut environment = surroundings(engine);
@@ -122,22 +114,4 @@ pub(crate) async fn peers(
         (name, command.map(|command| Handler { name, command, environment: environment.clone() }))
     };
     Ok(handlers.map(handler).into())
-}
-
-async fn fill(engine: &str) -> Result<(), Failure> {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version_latest()
-        .region(Region::from_static("local"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(engine)
-        .build();
-    let client = Client::from_conf(config);
-    let attribute = AttributeDefinition::builder().attribute_name("name").attribute_type(ScalarAttributeType::S);
-    let key = KeySchemaElement::builder().attribute_name("name").key_type(KeyType::Hash);
-    let table = client.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
-    table.attribute_definitions(attribute.build()?).key_schema(key.build()?).send().await?;
-    let hash = PasswordHasher::new().hash(&Password::new(PASSWORD), &SystemEntropy).await;
-    let user = client.put_item().table_name(TABLE).item("name", AttributeValue::S("user0".to_owned()));
-    user.item("hash", AttributeValue::S(hash)).send().await?;
-    Ok(())
 }

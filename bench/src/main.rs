@@ -1,10 +1,10 @@
-//! Tessera beside its peers: `cargo run --release -p bench` measures, prints a table and writes `docs/performance.md`.
-//!
-//! `bench/install-peers.sh` installs the peers first; what is missing is left out aloud. Needs Linux.
+//! Tessera beside its peers: measures, prints a table and writes `docs/performance.md`. `bench/run.sh` installs and builds
+//! what that needs; what is missing is left out aloud. Needs Linux.
 
 mod committed;
 mod cores;
 mod crowd;
+mod dynamodb;
 mod failure;
 mod functions;
 mod growth;
@@ -56,7 +56,7 @@ struct Arguments {
 }
 
 /// What the bench starts of itself.
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Subcommand)]
 enum Part {
     #[command(hide = true)]
     Engine,
@@ -64,6 +64,9 @@ enum Part {
     Floor {
         #[arg(env = "PORT")]
         port: u16,
+        /// Where to read an item for each request
+        #[arg(long)]
+        engine: Option<String>,
     },
     #[command(hide = true)]
     Ceiling { seconds: f64 },
@@ -83,7 +86,7 @@ fn main() -> ExitCode {
                     interrupted = interruption() => interrupted,
                 },
                 Some(Part::Engine) => parts::engine().await,
-                Some(Part::Floor { port }) => parts::floor(port).await,
+                Some(Part::Floor { port, engine }) => parts::floor(port, engine.as_deref()).await,
                 Some(Part::Ceiling { seconds }) => parts::ceiling(Duration::from_secs_f64(seconds)).await,
             }
         })

@@ -1,8 +1,8 @@
 //! The parts of a run that are no peers: the database, the floor and the ceiling. Each is a process of its own.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use axum::{Json, Router, routing::get};
+use axum::{Json, Router, http::StatusCode, response::IntoResponse as _, routing::get};
 use serde_json::json;
 use shared::{
     clock::Stopwatch,
@@ -12,7 +12,7 @@ use shared::{
 };
 use tokio::net::TcpListener;
 
-use crate::{PASSWORD, crowd, failure::Failure};
+use crate::{PASSWORD, crowd, dynamodb::OneUser, failure::Failure};
 
 /// The embedded DynamoDB engine in memory, on a free port, which it prints. Ends when nobody holds its standard input.
 pub(crate) async fn engine() -> Result<(), Failure> {
@@ -28,13 +28,23 @@ pub(crate) async fn engine() -> Result<(), Failure> {
     }
 }
 
-/// The least that an HTTP server in Rust does for a request: it reads nothing, checks nothing and answers a user.
-pub(crate) async fn floor(port: u16) -> Result<(), Failure> {
+/// The least that an HTTP server in Rust does for a request: it checks nothing and answers a constant. With a database it
+/// reads one item before, through the SDK.
+pub(crate) async fn floor(port: u16, engine: Option<&str>) -> Result<(), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let read = json!([{"method": "GET", "path": "/", "expect": "user0"}]);
+    let answer = || Json(json!({"code": 200, "data": {"id": 1, "userName": OneUser::NAME}, "err": ""}));
+    let route = if let Some(engine) = engine {
+        let user = Arc::new(OneUser::create(engine, "floor").await?);
+        get(async move || match user.read().await {
+            Ok(item) if !item.is_empty() => answer().into_response(),
+            Ok(_) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        })
+    } else {
+        get(async move || answer())
+    };
     println!("{}", json!({"version": "0.8", "read": vec![read; 4]}));
-    let user = || async { Json(json!({"code": 200, "data": {"id": 1, "userName": "user0"}, "err": ""})) };
-    axum::serve(listener, Router::new().route("/", get(user))).await?;
+    axum::serve(listener, Router::new().route("/", route)).await?;
     Ok(())
 }
 

@@ -23,6 +23,7 @@ use crate::{
 /// The names in the results.
 pub(crate) const OURS: &str = "Tessera";
 pub(crate) const FLOOR: &str = "bare axum";
+pub(crate) const READING_FLOOR: &str = "bare axum and one read through the SDK";
 pub(crate) const NODE_HANDLER: &str = "Node.js handler";
 pub(crate) const PYTHON_HANDLER: &str = "Python handler";
 
@@ -103,9 +104,18 @@ pub(crate) async fn start_peer(
     start(name, &[places.tool(tool)?, file], places, cores, engine).await
 }
 
-/// Starts the floor.
-pub(crate) async fn start_floor(places: &Places, cores: Cores, engine: &str) -> Result<Server, Failure> {
-    start(FLOOR, &[places.bench.clone(), "floor".to_owned()], places, cores, engine).await
+/// Starts the floor, or the one that reads.
+pub(crate) async fn start_floor(
+    name: &'static str,
+    places: &Places,
+    cores: Cores,
+    engine: &str,
+) -> Result<Server, Failure> {
+    let mut command = vec![places.bench.clone(), "floor".to_owned()];
+    if name == READING_FLOOR {
+        command.extend(["--engine".to_owned(), engine.to_owned()]);
+    }
+    start(name, &command, places, cores, engine).await
 }
 
 async fn start(name: &str, command: &[String], places: &Places, cores: Cores, engine: &str) -> Result<Server, Failure> {
