@@ -255,6 +255,22 @@ async fn an_operator_creates_changes_and_disables_apps() {
 }
 
 #[tokio::test]
+async fn an_operator_lets_somebody_in_whom_wrong_passwords_keep_out() {
+    let server = Server::start_with(&["--in-memory"]);
+    let token =
+        server.post("/api/AppUsers/2/SignUp", alice()).await["data"]["access_token"].as_str().unwrap().to_owned();
+    let profile = Client::new().get(server.url("/api/AppUsers/2/Profile")).bearer_auth(&token).send().await.unwrap();
+    let id = profile.json::<Value>().await.unwrap()["data"]["id"].to_string();
+    let wrong = json!({"userName": "alice", "pwd": "wrong horse battery"});
+    while server.post("/api/AppUsers/2/SignIn", wrong.clone()).await["reason"] != "throttled" {}
+    assert_eq!(server.post("/api/AppUsers/2/SignIn", alice()).await["reason"], "throttled");
+    let unlocked = server.operate_well(&["user", "unlock", "--app", "2", "--user", &id]);
+    assert_eq!(unlocked["locked"], false, "{unlocked}");
+    assert_eq!(server.post("/api/AppUsers/2/SignIn", alice()).await["code"], 200);
+    assert!(!server.operate(&["user", "unlock", "--app", "2", "--user", "1"]).status.success(), "there is nobody");
+}
+
+#[tokio::test]
 async fn an_operator_without_a_server_is_told_what_to_do() {
     let output =
         Command::new(TESSERA).args(["app", "list", "--dynamodb-endpoint", "http://127.0.0.1:1"]).output().unwrap();

@@ -31,11 +31,7 @@
 //! the name of a parameter in the Systems Manager's parameter store, in the variable of that name with `_PARAMETER`
 //! behind it: that keeps secrets out of the function's settings. A parameter for `MAIL` or `SMS` need not exist.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -306,14 +302,24 @@ impl LogConfig {
 /// What a Lambda function is served with, read from its environment and its parameters. Without one of the `needed`
 /// variables it does not start: a missing secret must not be found out by the first user whom it concerns.
 pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
-    let mut variables: HashMap<_, _> = std::env::vars().collect();
+    let variables: BTreeMap<_, _> = std::env::vars().collect();
     let aws = aws::function_settings(|name| variables.get(name).cloned())?;
+    let store = ParameterStore::new(aws_sdk_ssm::Client::new(&aws));
+    load_from(variables, &aws, store, needed).await
+}
+
+/// The same from variables and a parameter store that are at hand.
+pub async fn load_from(
+    mut variables: BTreeMap<String, String>,
+    aws: &SdkConfig,
+    store: ParameterStore,
+    needed: &[&'static str],
+) -> Result<Env, ConfigError> {
     let parameters: BTreeMap<_, _> = PARAMETERS
         .into_iter()
         .filter_map(|name| Some((variables.get(&format!("{name}_PARAMETER"))?.clone(), name)))
         .filter(|(parameter, _)| !parameter.is_empty())
         .collect();
-    let store = ParameterStore::new(aws_sdk_ssm::Client::new(&aws));
     let read_at = SystemClock.now();
     if !parameters.is_empty() {
         let names: Vec<_> = parameters.keys().cloned().collect();
@@ -332,14 +338,14 @@ pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
     if let Some(missing) = needed.iter().find(|name| variables.get(**name).is_none_or(String::is_empty)) {
         return Err(ConfigError::Missing(missing));
     }
-    let mut config = Config::with_aws(|name| variables.get(name).cloned(), Some(&aws))?;
+    let mut config = Config::with_aws(|name| variables.get(name).cloned(), Some(aws))?;
     // As `with_aws` does, a function that has both takes the keys that sign.
     let holder = |variable| parameters.iter().find(|(_, it)| **it == variable).map(|(parameter, _)| parameter.clone());
     let signs = variables.get(SIGNING_KEYS).is_some_and(|keys| !keys.is_empty());
     config.key_source = holder(if signs { SIGNING_KEYS } else { VERIFICATION_KEYS })
         .map(|parameter| (KeySource { store, parameter, signs }, read_at));
     let endpoint = variables.get("TESSERA_DYNAMODB_ENDPOINT").map(String::as_str);
-    Ok(config.into_env(dynamodb(&aws, endpoint), SETTINGS_MAX_AGE))
+    Ok(config.into_env(dynamodb(aws, endpoint), SETTINGS_MAX_AGE))
 }
 
 /// A DynamoDB client; an empty endpoint is none.
@@ -366,7 +372,7 @@ mod tests {
         let entropy: &dyn Entropy = &SystemEntropy;
         let key = || STANDARD.encode(entropy.bytes::<32>());
         let signing = serde_json::to_string(&SigningKeySet::generate(entropy).unwrap()).unwrap();
-        let mut variables: HashMap<&str, String> = HashMap::from([
+        let mut variables: BTreeMap<&str, String> = BTreeMap::from([
             (PUBLIC_URL, "https://id.example.com/".to_owned()),
             (SIGNING_KEYS, signing),
             (HASH_KEY, key()),

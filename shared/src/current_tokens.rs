@@ -121,12 +121,13 @@ impl CurrentTokens {
 
 impl State {
     fn wants_reading(&self, now: Timestamp) -> bool {
-        let since = |at: Timestamp| now.as_second() - at.as_second();
-        since(self.read_at) >= REFRESH_AGE && (since(self.tried_at) >= RETRY || !self.is_usable(now))
+        // A clock that was put back makes an age negative: who knows what it really is.
+        let is_within = |at: Timestamp, age: i64| (0..age).contains(&(now.as_second() - at.as_second()));
+        !is_within(self.read_at, REFRESH_AGE) && (!is_within(self.tried_at, RETRY) || !self.is_usable(now))
     }
 
     fn is_usable(&self, now: Timestamp) -> bool {
-        now.as_second() - self.read_at.as_second() < MAX_AGE
+        (now.as_second() - self.read_at.as_second()).abs() < MAX_AGE
     }
 }
 

@@ -128,6 +128,8 @@ struct Inner {
     backend: Backend,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<VecDeque<Option<Fault>>>,
+    /// How the partition keys begin that are asked for too often.
+    hot: Mutex<Option<String>>,
     was_written_to: AtomicBool,
     /// Nanoseconds that calls took.
     busy: AtomicU64,
@@ -172,6 +174,7 @@ impl Engine {
             calls: Mutex::default(),
             faults: Mutex::default(),
             busy: AtomicU64::new(0),
+            hot: Mutex::default(),
             meter: Mutex::default(),
             was_written_to: AtomicBool::default(),
             replica: Mutex::default(),
@@ -260,6 +263,57 @@ impl Engine {
     /// Spoils the calls to come, in order; `None` lets one through.
     pub fn spoil(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    /// From now on whatever touches a partition whose key begins like this is throttled, and nothing else is, as when
+    /// it is asked for more often than one partition can answer; or nothing is any more.
+    pub fn set_hot(&self, partition: Option<&str>) {
+        *self.0.hot.lock().unwrap_or_else(PoisonError::into_inner) = partition.map(str::to_owned);
+    }
+
+    /// What an engine says to a call that touches a hot partition.
+    async fn throttled(&self, operation: &str, body: &str) -> Option<(u16, String)> {
+        let hot = self.0.hot.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let mut input: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+        let is_hot = |key: &serde_json::Value| key["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with(&hot));
+        match operation {
+            "TransactWriteItems" => {
+                let is_hot_step = |it: &serde_json::Value| {
+                    it.as_object().is_some_and(|it| it.values().any(|it| is_hot(&it["Key"]) || is_hot(&it["Item"])))
+                };
+                let step = input["TransactItems"].as_array()?.iter().position(is_hot_step)?;
+                Some((400, self.cancelled(body, step, "ThrottlingError").await))
+            }
+            "BatchGetItem" => {
+                let mut left_over = serde_json::json!({});
+                for (table, request) in input["RequestItems"].as_object_mut().into_iter().flatten() {
+                    let keys = request["Keys"].as_array_mut().expect("keys");
+                    let (hot, cold): (Vec<_>, Vec<_>) = keys.drain(..).partition(&is_hot);
+                    *keys = cold;
+                    if !hot.is_empty() {
+                        left_over[table] = request.clone();
+                        left_over[table]["Keys"] = hot.into();
+                    }
+                }
+                if left_over.as_object().is_none_or(serde_json::Map::is_empty) {
+                    return None;
+                }
+                let tables = input["RequestItems"].as_object_mut().expect("tables");
+                tables.retain(|_, request| request["Keys"].as_array().is_some_and(|keys| !keys.is_empty()));
+                let (status, answer) = if tables.is_empty() {
+                    (200, r#"{"Responses":{}}"#.to_owned())
+                } else {
+                    self.done(operation, input.to_string()).await
+                };
+                let mut answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+                answer["UnprocessedKeys"] = left_over;
+                Some((status, answer.to_string()))
+            }
+            _ if is_hot(&input["Key"]) || is_hot(&input["Item"]) => {
+                Some((400, error("ProvisionedThroughputExceededException")))
+            }
+            _ => None,
+        }
     }
 
     /// Whether a call met [`Fault::Silence`] since the engine was healed.
@@ -465,6 +519,9 @@ impl Engine {
             Event::Conflict => Some(Fault::ItemConflict),
         };
         let is_single = matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem");
+        if let Some((status, body)) = self.throttled(operation, &body).await {
+            return HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::from(body));
+        }
         let (status, body) = match fault {
             Some(Fault::Throttled) => (400, error("ThrottlingException")),
             Some(Fault::InternalError) => (500, error("InternalServerError")),

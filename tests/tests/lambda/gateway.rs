@@ -111,7 +111,7 @@ async fn whatever_no_route_takes_is_answered_in_an_envelope() {
 }
 
 #[tokio::test]
-async fn a_function_that_was_frozen_opens_its_dead_connections_anew() {
+async fn fi_14_a_function_that_was_frozen_opens_its_dead_connections_anew() {
     let Some(setup) = Setup::find() else { return };
     let world = World::start().await;
     let accounts = Lambda::start(&setup, &world, "accounts").await;

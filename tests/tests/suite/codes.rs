@@ -789,34 +789,3 @@ async fn fi_05_conflicts_are_tried_again_and_in_the_end_refused_without_a_trace(
     assert_eq!(world.snapshot().await, before);
     phone_sign_in(&world, PHONE, &digits).await.token();
 }
-
-#[tokio::test]
-async fn fi_10_wherever_a_call_fails_there_is_a_whole_user_or_none_and_the_retry_succeeds() {
-    for fault in [Fault::AnswerLost, Fault::InternalError, Fault::Throttled] {
-        for failing in 0..8 {
-            let world = World::new().await;
-            let digits = code(&world, PHONE, "signup").await;
-            let body = json!({"phone": PHONE, "phoneCode": digits});
-            world.engine.spoil(std::iter::repeat_n(None, failing).chain([Some(fault)]));
-            let first = call(&world, "PhoneSignUp", body.clone()).await;
-            world.engine.heal();
-            assert_eq!(first.code(), 200, "one fault is not noticed: {fault:?} at {failing}: {}", first.text);
-            assert_eq!(world.rows(Table::Users).await.len(), 3);
-
-            let world = World::new().await;
-            let digits = code(&world, PHONE, "signup").await;
-            let body = json!({"phone": PHONE, "phoneCode": digits});
-            world.engine.spoil(std::iter::repeat_n(None, failing).chain(std::iter::repeat_n(Some(fault), 3)));
-            let first = call(&world, "PhoneSignUp", body.clone()).await;
-            world.engine.heal();
-            let users = world.rows(Table::Users).await.len();
-            assert!([0, 3].contains(&users), "{fault:?} at {failing}: {users} rows");
-            let again = call(&world, "PhoneSignUp", body).await;
-            let expected: &[&str] = if users == 0 { &[""] } else { &["account_exists", "invalid_code"] };
-            assert!(expected.contains(&again.reason()), "{fault:?} at {failing}: {} then {}", first.text, again.text);
-            if first.code() == 200 {
-                assert_eq!(users, 3);
-            }
-        }
-    }
-}

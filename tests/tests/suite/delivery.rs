@@ -55,6 +55,27 @@ async fn sends_once_and_tells_nothing(world: &World, address: &str) {
     send(world, address).await.refused(200, 429, "throttled");
 }
 
+#[tokio::test]
+async fn fi_23_a_welcome_mail_that_fails_undoes_no_sign_up_and_is_not_tried_again() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(204)).up_to_n_times(1).mount(&server).await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(500)).mount(&server).await;
+    let world = world(webhook(&server), outbox(), PATIENCE).await;
+    world.change_app(&world.documented, |app| app.settings.templates.welcome_mail = true).await;
+    send(&world, EMAIL).await.data();
+    let sent = async || server.received_requests().await.unwrap().len();
+    let code: Value = server.received_requests().await.unwrap()[0].body_json().unwrap();
+    let body = json!({"userName": "alice", "pwd": "correct horse battery", "email": EMAIL, "emailCode": code["code"]});
+    world.client().post("/api/AppUsers/2/EmailSignUp", body.clone()).await.token();
+    let welcomed = sent().await;
+    assert!(welcomed > 1, "it was tried");
+    assert!(world.watch.lines().iter().any(|line| line.contains("message not delivered")), "its loss is on record");
+    world.client().post("/api/AppUsers/2/EmailSignUp", body).await.refused(200, 400, "invalid_code");
+    let right = json!({"userName": "alice", "pwd": "correct horse battery"});
+    world.client().post("/api/AppUsers/2/SignIn", right).await.token();
+    assert_eq!(sent().await, welcomed);
+}
+
 /// A mail server that is not ours, in another process.
 struct MailServer {
     lines: Lines<BufReader<ChildStdout>>,

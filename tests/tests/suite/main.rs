@@ -12,7 +12,6 @@ mod delivery;
 mod directory;
 mod docs;
 mod external_accounts;
-mod faults;
 mod forms;
 mod licences;
 mod log_lines;

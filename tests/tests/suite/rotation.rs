@@ -292,6 +292,28 @@ async fn fi_14_the_store_is_asked_every_five_minutes_and_every_half_minute_while
 }
 
 #[tokio::test]
+async fn fi_14_a_clock_that_was_put_back_keeps_no_key_for_longer() {
+    let deployment = Deployment::new(6).await;
+    let world = &deployment.world;
+    for back in [1, MAX_AGE, 30 * DAY] {
+        let instance = deployment.start(Knows::Signing);
+        world.wait(-back);
+        let before = deployment.parameters.reads();
+        for _ in 0..REFRESH_AGE {
+            published_kids(&instance).await.unwrap();
+            world.wait(1);
+        }
+        assert_eq!(deployment.parameters.reads() - before, 1, "{back} seconds: at once, and not again");
+        // While the store is away, what is as old as keys may be is used, and what may be older is not.
+        let instance = deployment.start(Knows::Signing);
+        deployment.parameters.set_away(true);
+        world.wait(-back);
+        assert_eq!(published_kids(&instance).await.is_some(), back < MAX_AGE, "{back} seconds");
+        deployment.parameters.set_away(false);
+    }
+}
+
+#[tokio::test]
 async fn a_leaked_key_is_refused_as_soon_as_an_instance_learns_of_it() {
     let deployment = Deployment::new(4).await;
     let signer = deployment.start(Knows::Signing);
