@@ -43,6 +43,7 @@ impl Event {
     }
 
     /// With a JSON body.
+    #[must_use]
     pub fn json(self, body: &Value) -> Self {
         let mut event = self.header("content-type", "application/json");
         event.0["body"] = json!(body.to_string());
@@ -50,6 +51,7 @@ impl Event {
     }
 
     /// With bytes that are no text, which the gateway encodes.
+    #[must_use]
     pub fn bytes(self, media_type: &str, bytes: &[u8]) -> Self {
         let mut event = self.header("content-type", media_type);
         event.0["body"] = json!(STANDARD.encode(bytes));
@@ -58,6 +60,7 @@ impl Event {
     }
 
     /// With a query as it stood in the URL; the gateway joins the values of one name by commas.
+    #[must_use]
     pub fn query(mut self, raw: &str) -> Self {
         let mut joined = serde_json::Map::new();
         for (name, value) in raw.split('&').map(|pair| pair.split_once('=').expect("name=value")) {
@@ -73,17 +76,20 @@ impl Event {
     }
 
     /// With a header.
+    #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.0["headers"][name] = json!(value);
         self
     }
 
     /// With a user's token.
+    #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
     /// With cookies, which the gateway takes out of the headers.
+    #[must_use]
     pub fn cookies(mut self, cookies: &[&str]) -> Self {
         self.0["cookies"] = json!(cookies);
         self

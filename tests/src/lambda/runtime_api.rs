@@ -88,7 +88,7 @@ impl Function {
 
     async fn wait_until_it_asks(&mut self) {
         // A tool may slow a function down fifty times.
-        let asked = tokio::time::timeout(Duration::from_secs(300), self.asked.recv()).await;
+        let asked = tokio::time::timeout(Duration::from_mins(5), self.asked.recv()).await;
         asked.expect("the function asks for an event").expect("the API serves");
     }
 
