@@ -144,7 +144,10 @@ async fn start(name: &str, command: &[String], places: &Places, cores: Cores, en
 
 /// Starts our own server.
 pub(crate) async fn start_ours(places: &Places, cores: Cores, engine: &str) -> Result<Server, Failure> {
-    let options = ["dev", "--in-memory", "--port", "0", "--json", "--dynamodb-endpoint", engine];
+    // As a function keeps them.
+    let settings = ["--settings-seconds", "30"];
+    let options =
+        ["dev", "--in-memory", "--port", "0", "--json", "--dynamodb-endpoint", engine].into_iter().chain(settings);
     let mut command = vec![places.tessera()?];
     command.extend(options.map(str::to_owned));
     // Nobody's log is written here.

@@ -50,6 +50,9 @@ pub(crate) struct DevArgs {
     /// Use this DynamoDB instead of the embedded engine
     #[arg(long, value_name = "URL", conflicts_with = "dynamodb_port")]
     dynamodb_endpoint: Option<String>,
+    /// Keep the settings of apps for so long, as a deployed function does for 30 seconds; a change is seen later then
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    settings_seconds: u64,
     /// Print one JSON line when the service answers, for programs
     #[arg(long)]
     json: bool,
@@ -103,7 +106,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         let tables = TableNames::of_stack(LOCAL_STACK);
         let config = Config::from_variables(|name| local_variable(name, &keys))?;
         // An operator who changes a setting here wants to see it at once.
-        let env = config.with_tables(tables).into_env(client, Duration::ZERO);
+        let env = config.with_tables(tables).into_env(client, Duration::from_secs(args.settings_seconds));
         let demo = Demo::ensure(&env.store, &keys).await?;
         announce(args.json, &base_url, &dynamodb_url, &demo);
         let router = Router::new()
