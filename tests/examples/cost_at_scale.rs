@@ -166,7 +166,7 @@ async fn in_ledger(rows: u64) -> Place {
     let mut orders = 0..;
     let mut recharge = async || {
         let order = format!("order{}", orders.next().unwrap_or(0));
-        client.post(&Run::at("RechargePoints"), json!({"price": 1, "orderId": order})).await
+        client.post(&Run::at("RechargePoints"), json!({"price": 200, "orderId": order})).await
     };
     let own = vec![
         ("PointLog, the first 20", run.own_time(TIMES, async || client.get(&Run::at("PointLog")).await).await),

@@ -27,7 +27,7 @@ the SDK, in every scenario of `tests/src/cost/scenarios`. CI compares it: a call
 numbers, and so does an endpoint without a scenario.
 
 `UPDATE_DOCS=1 cargo test -p tests --test suite cost::` measures the endpoints and writes the page anew;
-`UPDATE_DOCS=1 cargo run -p tests --example cost_at_scale` does so for the part with many rows.
+`UPDATE_DOCS=1 cargo run -p tests --example cost_at_scale` does so for the part with many rows and for the time of a hash.
 
 **Units** are those that the engine reports for each call (`ReturnConsumedCapacity`); a test compares them with the
 published rules: a read takes one for each 4 KiB, half of it eventually consistent; a write one for each KiB; in a

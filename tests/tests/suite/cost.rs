@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tests::{
     World,
-    cost::{Figure, Figures, Section, check, document, scenarios},
+    cost::{Figure, Figures, Growth, Section, check, document, scenarios},
     documents,
     world::routes,
 };
@@ -166,4 +166,8 @@ fn what_many_users_rows_and_consents_cost_is_what_few_do() {
         }
     }
     assert!(compared >= 9, "{compared}");
+    assert!(figures.growth.len() >= 8, "what our own code does is measured, too");
+    for growth in &figures.growth {
+        assert!(growth.ratio() <= Growth::MOST, "{}: {:.2} times as long", growth.request, growth.ratio());
+    }
 }
