@@ -11,6 +11,8 @@ const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const PHONES: [&str; 2] = ["13800138000", "13900139000"];
 const PASSWORDS: [&str; 2] = ["correct horse battery", "wrong donkey staple"];
 const PURPOSES: [&str; 3] = ["signup", "signin", "forgetpwd"];
+const SIGN_UP: usize = 0;
+const FORGET_PASSWORD: usize = 2;
 const WAITS: [i64; 12] = [1, 2, 4, 9, 31, 61, 300, 301, 901, 3_600, 3_601, 86_401];
 /// Seconds after the fifth wrong password in a row, the sixth, and so on.
 const DELAYS: [i64; 9] = [1, 3, 5, 10, 30, 60, 300, 900, 3_600];
@@ -78,6 +80,23 @@ impl Op {
             18 => Self::Switch(a_),
             _ => Self::Wait(WAITS[a_ % WAITS.len()]),
         }
+    }
+
+    /// An account comes to be with a phone.
+    pub fn prove_phone(phone: usize) -> Vec<Self> {
+        let phone = phone % PHONES.len();
+        vec![Self::Wait(61), Self::Send(phone, SIGN_UP), Self::PhoneSignUp(phone, Guess::Latest(SIGN_UP))]
+    }
+
+    /// Whoever has the phone signs in, then forgets the password and sets a new one: earlier tokens end.
+    pub fn forget_password(phone: usize, password: usize) -> Vec<Self> {
+        let (phone, password) = (phone % PHONES.len(), password % PASSWORDS.len());
+        vec![
+            Self::SignIn(NAMES.len() + phone, password),
+            Self::Wait(61),
+            Self::Send(phone, FORGET_PASSWORD),
+            Self::Reset(phone, Guess::Latest(FORGET_PASSWORD), password),
+        ]
     }
 
     /// The steps that bytes stand for.
@@ -189,6 +208,15 @@ impl Model {
         for token in 0..self.tokens.len() {
             self.use_token(token).await;
         }
+    }
+
+    /// How many tokens would still be good, had their user not set a new password since.
+    pub fn tokens_of_old_passwords(&self) -> usize {
+        let is_old = |token: &&Token| {
+            let account = &self.accounts[token.account];
+            account.is_active && self.now < token.until && account.version != token.version
+        };
+        self.tokens.iter().filter(is_old).count()
     }
 
     /// An address for each step: what one address may do is not the subject.
