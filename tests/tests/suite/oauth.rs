@@ -7,8 +7,11 @@ use futures_util::future::{join, join_all};
 use http::Method;
 use serde_json::{Value, json};
 use shared::{
+    app::AppId,
+    consent::ConsentPlace,
     settings::{CodeExchange, Proof},
     storage::Table,
+    user::UserId,
 };
 use tests::{Answer, World, engine::Fault};
 
@@ -578,6 +581,49 @@ async fn a_consent_is_one_row_for_the_same_place_and_scopes_and_the_latest_comes
     authorize(&world, &code).await.token();
     let first = &consents(&world, &tokens[0]).await[0];
     assert_eq!((&first["scopes"], &first["grantType"]), (&json!("b a"), &json!("email")));
+}
+
+/// Two sets of scopes of a user that come to the same place; among a million pairs there usually are such two.
+fn colliding_scopes(user: UserId) -> [String; 2] {
+    let app = AppId::new(2).unwrap();
+    let mut taken = HashMap::new();
+    for number in 0_u32.. {
+        let scopes = format!("s{number}");
+        if let Some(earlier) = taken.insert(ConsentPlace::of(app, user, "", &scopes, 0), number) {
+            return [format!("s{earlier}"), scopes];
+        }
+    }
+    unreachable!("there are fewer places than numbers");
+}
+
+#[tokio::test]
+async fn two_consents_that_come_to_one_place_are_told_apart() {
+    let world = world().await;
+    let plain = plain_token(&world).await;
+    let user = claims(&plain)["nameid"].as_str().unwrap().parse().unwrap();
+    let [one, other] = colliding_scopes(UserId::new(user));
+    let mut tokens = Vec::new();
+    for scopes in [&one, &other, &one, &other] {
+        world.wait(60);
+        let code = code(&world, json!({"scopes": scopes})).await;
+        tokens.push(authorize(&world, &code).await.token());
+    }
+    let ids: Vec<_> = tokens.iter().map(|token| claims(token)["cid"].clone()).collect();
+    assert_eq!((&ids[0], &ids[1]), (&ids[2], &ids[3]));
+    assert_ne!(ids[0], ids[1]);
+    let scopes: Vec<_> = consents(&world, &plain).await.iter().map(|it| it["scopes"].clone()).collect();
+    assert_eq!(scopes, [json!(other), json!(one)]);
+
+    // Whichever is taken back, the other one stays, and is found again past what is left of the first.
+    world.client().bearer(&plain).delete(&format!("{CONSENTS}/{}", ids[0].as_str().unwrap())).await.data();
+    world.client().bearer(&tokens[2]).get(PROFILE).await.refused(401, 401, "invalid_token");
+    world.client().bearer(&tokens[3]).get(PROFILE).await.data();
+    for (scopes, is_new) in [(&other, false), (&one, true)] {
+        let code = code(&world, json!({"scopes": scopes})).await;
+        let id = claims(&authorize(&world, &code).await.token())["cid"].clone();
+        assert_eq!(!ids.contains(&id), is_new, "{scopes}");
+    }
+    world.client().bearer(&tokens[0]).get(PROFILE).await.refused(401, 401, "invalid_token");
 }
 
 #[tokio::test]
