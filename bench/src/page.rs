@@ -38,7 +38,7 @@ pub(crate) fn page(cost: &Cost, weight: &Weight, results: &Results) -> String {
          ```sh\nbench/run.sh\n```\n\n\
          installs the peers, builds what is measured as a release has it, measures everything of the second part, and \
          writes this page and [performance.json](performance.json). The first part does not depend on the machine: it is \
-         read from [cost.json](cost.json) and `weight.json`, which CI measures and guards.\n\n",
+         read from [cost.json](cost.json) and [weight.json](weight.json), which CI measures and guards.\n\n",
     );
     let independent = independent(cost, weight);
     let ratios = ratios(results);

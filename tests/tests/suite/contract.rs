@@ -36,7 +36,7 @@ async fn a_refused_transaction_does_nothing() {
 async fn a_change_to_what_was_changed_meanwhile_is_refused() {
     let world = World::new().await;
     let id = world.documented.record.app_id;
-    let read = world.env.store.load_app(id).await.unwrap().unwrap();
+    let read = world.env.store.load_app(id).await.unwrap().expect("the app is stored");
     assert_eq!(world.env.store.save_app(&read).await.unwrap(), SavedApp::Saved);
     assert_eq!(world.env.store.save_app(&read).await.unwrap(), SavedApp::ChangedMeanwhile);
 }

@@ -54,7 +54,7 @@ async fn a_hundred_parallel_wrong_passwords_are_five_evaluated_ones() {
 async fn of_two_changes_to_an_app_at_once_none_is_lost() {
     let world = World::new().await;
     let id = world.documented.record.app_id;
-    let read = world.env.store.load_app(id).await.unwrap().unwrap();
+    let read = world.env.store.load_app(id).await.unwrap().expect("the app is stored");
     assert_eq!(world.env.store.save_app(&read).await.unwrap(), SavedApp::Saved);
     assert_eq!(world.env.store.save_app(&read).await.unwrap(), SavedApp::ChangedMeanwhile);
 }

@@ -130,7 +130,7 @@ async fn leave_half_done(world: &World, bitkey: &Bitkey, names: [&str; 3]) {
     let Begun::First(claim) = begun else { panic!("{begun:?}") };
     let names = names.map(|name| UserName::parse(name).unwrap());
     let sn = Sn::parse("S1").unwrap();
-    let licence = store.find_licence(&sn).await.unwrap().unwrap();
+    let licence = store.find_licence(&sn).await.unwrap().expect("the licence code is stored");
     let unlinked = store.unlink_users(&sn, licence, &names, Some(&claim)).await.unwrap();
     assert!(matches!(unlinked, Unlinked::Done { names, .. } if names == ["dave"]));
 }
