@@ -5,11 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener},
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -35,23 +34,21 @@ impl Store {
             writeln!(std::io::stderr(), "{message}").expect("standard error is open");
             return None;
         }
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let process = Command::new(moto)
-            .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
+        // The server takes a port itself: one that is looked for here may be another's by the time that it starts.
+        let mut process = Command::new(moto)
+            .args(["-H", "127.0.0.1", "-p", "0"])
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let store = Self { process, address };
-        for _ in 0..1_200 {
-            if TcpStream::connect(address).is_ok() {
-                // Its first answer takes long, and the tool has only so much patience.
-                assert_eq!(store.value("nothing").await, None);
-                return Some(store);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("moto's server does not listen on {address}");
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let address = lines.find_map(|line| line.split_once("Running on http://")?.1.trim().parse().ok());
+        // Nobody wants the rest, but a pipe that is full would stop the server.
+        std::thread::spawn(move || lines.for_each(drop));
+        let store = Self { process, address: address.expect("moto's server says where it listens") };
+        // Its first answer takes long, and the tool has only so much patience.
+        assert_eq!(store.value("nothing").await, None);
+        Some(store)
     }
 
     fn key(&self, args: &[&str]) -> Output {

@@ -1,10 +1,12 @@
 //! Built functions without Lambda: the events that they are sent, what they find around them, and the API that they
 //! ask for events.
 
+mod addresses;
 mod event;
 mod runtime_api;
 mod world;
 
+pub use addresses::{answers, free_address};
 pub use event::{Event, recorded};
 pub use runtime_api::Function;
 pub use world::{APP_KEY, SN, World};

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::Write as _,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -15,7 +14,7 @@ use infra::Template;
 use serde_json::{Value, json};
 use tests::{
     emf, journal,
-    lambda::{Event, PASSWORD, World},
+    lambda::{Event, PASSWORD, World, answers, free_address},
 };
 
 /// Where the bootstraps and the emulator are.
@@ -74,7 +73,7 @@ impl Lambda {
 
     /// A function with an environment of its own.
     pub(crate) async fn start_with(setup: &Setup, name: &str, environment: BTreeMap<String, String>) -> Self {
-        let [http, runtime_api] = free_addresses();
+        let [http, runtime_api] = [(); 2].map(|()| free_address());
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lambda-{name}-{http}.log").replace(':', "-"));
         let output = File::create(&log).expect("the log can be written");
 
@@ -91,13 +90,8 @@ impl Lambda {
         // The path is the same for every function: an emulator has only one.
         let url = format!("http://{http}/2015-03-31/functions/function/invocations");
         let lambda = Self { emulator, url, log };
-        for _ in 0..500 {
-            if tokio::net::TcpStream::connect(&http).await.is_ok() {
-                return lambda;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the emulator does not listen on {http}");
+        assert!(answers(&http, Duration::from_secs(10)).await, "the emulator does not answer on {http}");
+        lambda
     }
 
     /// Calls the function as the gateway does.
@@ -211,10 +205,4 @@ impl Answer {
         assert_eq!((self.status, &self.body["reason"]), (status, &json!(reason)), "{self:?}");
         assert!(self.body["data"].is_null(), "{self:?}");
     }
-}
-
-/// Two addresses that nobody listens on. All are taken before one is freed, so that they differ.
-fn free_addresses() -> [String; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound port").to_string())
 }

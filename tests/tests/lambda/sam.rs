@@ -12,7 +12,7 @@ use std::{
 use infra::Template;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use tests::lambda::{APP_KEY, PASSWORD, SN, World};
+use tests::lambda::{APP_KEY, PASSWORD, SN, World, answers, free_address};
 
 use crate::emulator::{path, skip};
 
@@ -163,26 +163,20 @@ struct Api {
 
 impl Api {
     async fn start(sam: &Sam, deployment: &Deployment) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a bound port");
-        drop(listener);
+        let address = free_address();
+        let port = address.rsplit(':').next().expect("a port");
         let log = deployment.folder.join("log");
         let output = fs::File::create(&log).expect("the log can be written");
         let process = sam
             .local(deployment, "start-api")
-            .args(["--warm-containers", "LAZY", "--host", "127.0.0.1", "--port", &address.port().to_string()])
+            .args(["--warm-containers", "LAZY", "--host", "127.0.0.1", "--port", port])
             .stdout(output.try_clone().expect("the log can be shared"))
             .stderr(output)
             .spawn()
             .expect("sam can be started");
         let api = Self { process, url: format!("http://{address}"), log };
-        for _ in 0..600 {
-            if tokio::net::TcpStream::connect(address).await.is_ok() {
-                return api;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("sam does not listen on {address}");
+        assert!(answers(&address, Duration::from_mins(1)).await, "sam does not answer on {address}");
+        api
     }
 
     fn get(&self, path: &str) -> RequestBuilder {
