@@ -74,8 +74,8 @@ pub(crate) fn independent(cost: &Cost, weight: &Weight) -> Vec<Target> {
     units("Licence list of 50", &["GET /sns/{sn}/users, 50 of 200 users"], (3, None, None));
     for (what, small, large) in [
         ("Units among 10^6 users, beside 10^3", ", among 1000 users", ", among 1000000 users"),
-        ("Units at 10^5 ledger rows, beside 100", ", 100 rows in the ledger", ", 100000 rows in the ledger"),
-        ("Units at 10^5 consents of one user, beside 100", ", 100 consents", ", 100000 consents"),
+        ("Units at 10^5 ledger rows, beside 10^3", ", 1000 rows in the ledger", ", 100000 rows in the ledger"),
+        ("Units at 10^5 consents of one user, beside 10^3", ", 1000 consents", ", 100000 consents"),
     ] {
         let pairs = cost.growth(small, large);
         let grown: Vec<_> = pairs

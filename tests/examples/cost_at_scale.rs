@@ -27,9 +27,9 @@ async fn main() -> ExitCode {
     let [few, many] = [among_users(1_000).await, among_users(1_000_000).await];
     let mut growth = grown(&few, &many, "users");
     let mut figures = [few.figures, many.figures].concat();
-    let [few, many] = [in_ledger(100).await, in_ledger(100_000).await];
+    let [few, many] = [in_ledger(1_000).await, in_ledger(100_000).await];
     growth.extend(grown(&few, &many, "rows in the ledger"));
-    let [few_consents, many_consents] = [under_consents(100).await, under_consents(100_000).await];
+    let [few_consents, many_consents] = [under_consents(1_000).await, under_consents(100_000).await];
     growth.extend(grown(&few_consents, &many_consents, "consents"));
     figures.extend([few.figures, few_consents.figures, many.figures, many_consents.figures].concat());
     figures.extend(in_licence(100_000).await);
