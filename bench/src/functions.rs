@@ -1,5 +1,8 @@
 //! Functions beside one another, from the start of their process: what a user waits for who comes first.
 
+use std::time::Duration;
+
+use runtime_api::RuntimeApi;
 use serde_json::{Value, json};
 use shared::clock::Stopwatch;
 
@@ -11,7 +14,6 @@ use crate::{
     load::median,
     process::Process,
     results::{FirstAnswer, Results},
-    runtime_api::RuntimeApi,
     servers::{OURS, Places},
 };
 
@@ -21,6 +23,8 @@ const STARTS: usize = 11;
 const LATER: usize = 100;
 /// Requests after which it is.
 const WARMING: usize = 20;
+/// How long a function may take for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A sign-in as the gateway of an HTTP API sends it.
 const EVENT: &str = include_str!("../../tests/events/sign-in.json");
@@ -57,14 +61,14 @@ pub(crate) async fn measure(places: &Places, cores: Cores, engine: &str, results
     for (handler, ..) in &measured {
         let mut function = start(handler, places, cores, &event).await?;
         for _ in 0..WARMING {
-            function.api.ask(&event).await?;
+            function.ask(&event).await?;
         }
         running.push(function);
     }
     for _ in 0..LATER {
         for (function, (_, _, later)) in running.iter_mut().zip(&mut measured) {
             let asked = Stopwatch::start();
-            function.api.ask(&event).await?;
+            function.ask(&event).await?;
             later.push(asked.elapsed().as_secs_f64() * 1e3);
         }
     }
@@ -81,12 +85,22 @@ struct Function {
     _process: Process,
 }
 
+impl Function {
+    /// Has an event ready for when the function asks, and waits for its good answer.
+    async fn ask(&mut self, event: &Value) -> Result<(), Failure> {
+        let answer = self.api.invoke(event, PATIENCE).await;
+        let answer = answer.ok_or_else(|| Failure::new("does not answer; its log is in target/bench"))?;
+        if answer["statusCode"] == 200 { Ok(()) } else { Err(Failure::new(format!("answered {answer}"))) }
+    }
+}
+
 async fn start(handler: &Handler, places: &Places, cores: Cores, event: &Value) -> Result<Function, Failure> {
-    let mut api = RuntimeApi::serve().await?;
+    let api = RuntimeApi::serve().await?;
     let mut environment = handler.environment.clone();
-    environment.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), api.address.clone());
+    environment.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), api.address().to_owned());
     let name = format!("{} as a function", handler.name);
     let process = Process::start_unheard(&name, &handler.command, cores.server, &environment, &places.data)?;
-    api.ask(event).await?;
-    Ok(Function { api, _process: process })
+    let mut function = Function { api, _process: process };
+    function.ask(event).await?;
+    Ok(function)
 }

@@ -16,7 +16,6 @@ mod parts;
 mod process;
 mod results;
 mod run;
-mod runtime_api;
 mod servers;
 mod step;
 mod targets;

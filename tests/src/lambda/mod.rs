@@ -3,12 +3,12 @@
 
 mod addresses;
 mod event;
-mod runtime_api;
+mod function;
 mod world;
 
 pub use addresses::{answers, free_address};
 pub use event::{Event, recorded};
-pub use runtime_api::Function;
+pub use function::Function;
 pub use world::{APP_KEY, SN, World};
 
 /// The password in the recorded events; it must never show up in a log.
