@@ -35,5 +35,5 @@ pub mod world;
 pub use authenticator::Authenticator;
 pub use cases::Tally;
 pub use checkpoint::Checkpoint;
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, claims};
 pub use world::{AppHandle, World};

@@ -1,8 +1,10 @@
 //! Each function once from end to end, with a success and a refusal.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
-use tests::lambda::{APP_KEY, Event, PASSWORD, SN, World, recorded};
+use serde_json::json;
+use tests::{
+    claims,
+    lambda::{APP_KEY, Event, PASSWORD, SN, World, recorded},
+};
 
 use crate::emulator::{Lambda, Setup};
 
@@ -199,9 +201,4 @@ async fn the_public_key_of_the_tokens_and_the_app_s_card_are_public() {
     let other = Event::new("GET", "/api/Apps/{appId}/Info", &["9"]);
     directory.invoke(&other).await.refused(200, "app_not_found");
     assert_eq!(reasons(&directory), ["ok", "ok", "app_not_found"]);
-}
-
-fn claims(token: &str) -> Value {
-    let claims = token.split('.').nth(1).expect("a token has three parts");
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64")).expect("JSON")
 }

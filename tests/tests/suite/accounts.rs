@@ -1,21 +1,14 @@
 //! Signing up and signing in.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::storage::Table;
-use tests::World;
+use tests::{World, claims};
 
 const SIGN_UP: &str = "/api/AppUsers/2/SignUp";
 const SIGN_IN: &str = "/api/AppUsers/2/SignIn";
 const UNION_SIGN_UP: &str = "/api/AppUsers/2/UnionIDSignUp";
 const UNION_SIGN_IN: &str = "/api/AppUsers/2/UnionIDSignIn";
 const PASSWORD: &str = "correct horse battery";
-
-/// The payload of a token, unverified.
-fn claims(token: &str) -> Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
-}
 
 #[tokio::test]
 async fn a_sign_up_answers_with_a_token_and_the_password_signs_in() {

@@ -7,7 +7,7 @@ use shared::{
     http::Access,
     jwt::{KeyRing, SigningKey, SigningKeySet},
 };
-use tests::{Tally, World, world::routes};
+use tests::{Tally, World, claims, world::routes};
 
 use crate::probe::fill;
 
@@ -81,11 +81,6 @@ impl Genuine {
         assert_eq!(self.world.snapshot().await, before);
         tried
     }
-}
-
-/// What a token says.
-pub(crate) fn claims(token: &str) -> Value {
-    serde_json::from_slice(&B64.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
 fn b64(value: &Value) -> String {

@@ -7,7 +7,7 @@ use shared::{
     error::{ApiError, ErrorCode},
     http::{Access, RecordId, Reply, Route, Routes},
 };
-use tests::{Answer, Tally, World, world::routes};
+use tests::{Answer, Tally, World, claims, world::routes};
 
 use crate::{
     forms::{Place, forms},
@@ -290,7 +290,7 @@ async fn hd_04_hd_08_no_header_changes_where_an_answer_comes_from() {
     }
     // What a token says about its issuer is the deployment's own.
     let client = odd.client().with_all(&evil);
-    let claims = crate::tokens::claims(&client.sign_up(2, "carol", "correct horse battery").await);
+    let claims = claims(&client.sign_up(2, "carol", "correct horse battery").await);
     assert_eq!((&claims["iss"], &claims["aud"]), (&json!(tests::world::URL), &json!(tests::world::URL)));
 }
 

@@ -11,7 +11,7 @@ use shared::{
     user::UserId,
 };
 use tests::{
-    Answer, Client, Tally, World,
+    Answer, Client, Tally, World, claims,
     ledger::assert_balanced,
     schedules::{Actor, Bounds, Explored, explore},
 };
@@ -71,12 +71,6 @@ fn tokens(answers: &[Answer]) -> Vec<String> {
 
 async fn is_live(world: &World, token: &str) -> bool {
     world.client().bearer(token).get("/api/AppUsers/2/Profile").await.code() == 200
-}
-
-fn claims(token: &str) -> Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 fn tallied(id: &'static str, explored: Explored) {

@@ -1,11 +1,10 @@
 //! Codes, consents and their tokens against a model: a code is exchanged once, a token carries the scope that was
 //! granted, and it lives as long as its consent does.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::Method;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tests::{Answer, Client, Tally, World, properties::hold};
+use tests::{Answer, Client, Tally, World, claims, properties::hold};
 
 const SCOPES: [&str; 3] = ["openid", "openid profile", "openid,profile"];
 const PLACES: [&str; 2] = ["", "https://good.example/cb"];
@@ -53,11 +52,6 @@ struct Model {
     tokens: Vec<Token>,
     /// The consent of each pair, while there is one.
     consents: Vec<((usize, usize), String)>,
-}
-
-fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 impl Model {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use shared::{app::AppStatus, bitkey::BitkeyScope, http::Access, storage::Table};
-use tests::{AppHandle, Client, Tally, World, inputs::SeededEntropy, world::routes};
+use tests::{AppHandle, Client, Tally, World, claims, inputs::SeededEntropy, world::routes};
 
 use super::random::Random;
 use crate::{licences::issue, probe::fill};
@@ -72,7 +72,7 @@ async fn ti_04_the_same_identities_are_two_people_in_two_apps() {
         let token = client.post(&format!("/api/AppUsers/{app}/UnionIDSignUp"), body.clone()).await.token();
         let again = json!({"platform": "wx", "unionID": "o-1"});
         client.post(&format!("/api/AppUsers/{app}/UnionIDSignUp"), again).await.refused(200, 409, "account_exists");
-        let claims = crate::tokens::claims(&token);
+        let claims = claims(&token);
         ids.push(claims["nameid"].clone());
     }
     assert_ne!(ids[0], ids[1]);
