@@ -103,7 +103,7 @@ pub(crate) fn independent(cost: &Cost, weight: &Weight) -> Vec<Target> {
     let memory =
         |name: &str| weight.memory.get(name).map(|it| f64::from(i32::try_from(*it).unwrap_or(i32::MAX)) / 1024.0);
     let pages = "By `/proc/…/smaps` four fifths of it are pages of the function's own file, which the system maps in \
-                 around those that are used: it falls with the size";
+                 around those that are used: how much that is depends on where the linker puts what a start needs";
     for (what, name, limit, reason) in [
         ("Resident, started", "idle", 10.0, Some(pages.to_owned())),
         ("Resident, most while signing in", "peak", 35.0, None),
