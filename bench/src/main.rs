@@ -66,6 +66,9 @@ enum Part {
         /// Where to read an item for each request
         #[arg(long)]
         engine: Option<String>,
+        /// Neither sign what is asked nor read what is answered
+        #[arg(long)]
+        bare: bool,
     },
     #[command(hide = true)]
     Ceiling { seconds: f64 },
@@ -85,7 +88,7 @@ fn main() -> ExitCode {
                     interrupted = interruption() => interrupted,
                 },
                 Some(Part::Engine) => parts::engine().await,
-                Some(Part::Floor { port, engine }) => parts::floor(port, engine.as_deref()).await,
+                Some(Part::Floor { port, engine, bare }) => parts::floor(port, engine.as_deref(), bare).await,
                 Some(Part::Ceiling { seconds }) => parts::ceiling(Duration::from_secs_f64(seconds)).await,
             }
         })

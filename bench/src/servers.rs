@@ -24,6 +24,7 @@ use crate::{
 pub(crate) const OURS: &str = "Tessera";
 pub(crate) const FLOOR: &str = "bare axum";
 pub(crate) const READING_FLOOR: &str = "bare axum and one read through the SDK";
+pub(crate) const ASKING_FLOOR: &str = "bare axum and one read that is neither signed nor understood";
 pub(crate) const NODE_HANDLER: &str = "Node.js handler";
 pub(crate) const PYTHON_HANDLER: &str = "Python handler";
 
@@ -104,7 +105,7 @@ pub(crate) async fn start_peer(
     start(name, &[places.tool(tool)?, file], places, cores, engine).await
 }
 
-/// Starts the floor, or the one that reads.
+/// Starts one of the floors.
 pub(crate) async fn start_floor(
     name: &'static str,
     places: &Places,
@@ -112,8 +113,11 @@ pub(crate) async fn start_floor(
     engine: &str,
 ) -> Result<Server, Failure> {
     let mut command = vec![places.bench.clone(), "floor".to_owned()];
-    if name == READING_FLOOR {
+    if name != FLOOR {
         command.extend(["--engine".to_owned(), engine.to_owned()]);
+    }
+    if name == ASKING_FLOOR {
+        command.push("--bare".to_owned());
     }
     start(name, &command, places, cores, engine).await
 }

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_credential_types::Credentials;
-use aws_sdk_dynamodb::{Client, config::Region};
+use aws_config::BehaviorVersion;
+use aws_types::service_config::ServiceConfigKey;
 use clap::Args;
 use shared::{
-    aws, config,
+    aws::{Access, Client, Service},
     entropy::SystemEntropy,
-    storage::{RetryConflicts, Store, TableNames},
+    storage::{Store, TableNames},
 };
 
 use crate::failure::Failure;
@@ -30,8 +30,8 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
         let (client, stack) = match &self.stack {
-            Some(stack) => (config::dynamodb(&aws::operator_settings().await, None), stack.as_str()),
-            None => (local_client(&self.dynamodb_endpoint), LOCAL_STACK),
+            Some(stack) => (operator_client(Service::DynamoDb).await, stack.as_str()),
+            None => (Access::local(&self.dynamodb_endpoint).client(Service::DynamoDb), LOCAL_STACK),
         };
         let store = Store::new(client, TableNames::of_stack(stack), None, Duration::ZERO, Arc::new(SystemEntropy));
         if self.stack.is_none() {
@@ -47,14 +47,16 @@ impl Connection {
     }
 }
 
-/// A client for an engine that takes any credentials.
-pub(crate) fn local_client(endpoint: &str) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version_latest()
-        .region(Region::from_static("local"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(endpoint)
-        .retry_classifier(RetryConflicts)
-        .build();
-    Client::from_conf(config)
+/// A client with the operator's own credentials and region, and at the endpoint that is configured for the service, as
+/// every tool of AWS has it.
+pub(crate) async fn operator_client(service: Service) -> Client {
+    let settings = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let key =
+        ServiceConfigKey::builder().service_id(service.id()).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let of_service = settings.service_config().zip(key.ok()).and_then(|(config, key)| config.load_config(key));
+    let endpoint = of_service.or_else(|| settings.endpoint_url().map(str::to_owned));
+    let region = settings.region().map_or("us-east-1", AsRef::as_ref);
+    Access::with_system_roots(settings.credentials_provider(), region)
+        .with_endpoint(endpoint.as_deref())
+        .client(service)
 }

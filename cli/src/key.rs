@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::{
-    aws,
+    aws::Service,
     clock::{Clock as _, SystemClock},
     entropy::{Entropy, SystemEntropy},
     hash_key::KeyedHash,
@@ -15,7 +15,7 @@ use shared::{
     two_factor::TotpKey,
 };
 
-use crate::failure::Failure;
+use crate::{connection::operator_client, failure::Failure};
 
 const HASH_KEY: &str = "hash-key";
 const TOTP_KEY: &str = "totp-key";
@@ -51,7 +51,7 @@ pub(crate) struct Stack {
 }
 
 pub(crate) async fn run(command: KeyCommand) -> Result<Value, Failure> {
-    let store = ParameterStore::new(aws_sdk_ssm::Client::new(&aws::operator_settings().await));
+    let store = ParameterStore::new(operator_client(Service::SystemsManager).await);
     match command {
         KeyCommand::Init(stack) => init(&store, &stack.name).await,
         KeyCommand::Status(stack) => status(&store, &stack.name).await,

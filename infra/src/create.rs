@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    Client,
-    client::Waiters as _,
     error::{BuildError, DisplayErrorContext, SdkError},
-    operation::create_table::CreateTableError,
+    operation::{
+        create_table::{CreateTableError, CreateTableInput},
+        describe_table::DescribeTableInput,
+        update_time_to_live::UpdateTimeToLiveInput,
+    },
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, LocalSecondaryIndex,
         Projection as Projected, ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
         TimeToLiveSpecification,
     },
 };
+use shared::aws::Client;
 
 use crate::{AttributeType, IndexScope, Key, KeyKind, Projection, Table, Template};
 
@@ -39,8 +42,7 @@ pub async fn create_tables(client: &Client, template: &Template, stack: &str) ->
 }
 
 async fn create(client: &Client, table: &Table, name: &str) -> Result<(), CreateError> {
-    let mut call = client
-        .create_table()
+    let mut call = CreateTableInput::builder()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .set_key_schema(Some(key_schema(&table.keys)?));
@@ -73,13 +75,11 @@ async fn create(client: &Client, table: &Table, name: &str) -> Result<(), Create
             ),
         };
     }
-    match call.send().await {
+    match client.send(call).await {
         // DynamoDB itself takes some seconds; emulators are done at once.
         Ok(created) => {
-            let status = created.table_description().and_then(TableDescription::table_status);
-            if status != Some(&TableStatus::Active) {
-                let wait = client.wait_until_table_exists().table_name(name);
-                wait.wait(CREATION).await.map_err(|error| engine(&error))?;
+            if !is_active(created.table_description()) {
+                wait_until_active(client, name).await?;
             }
         }
         Err(SdkError::ServiceError(error)) if matches!(error.err(), CreateTableError::ResourceInUseException(_)) => {
@@ -88,14 +88,25 @@ async fn create(client: &Client, table: &Table, name: &str) -> Result<(), Create
         Err(error) => return Err(engine(&error)),
     }
     let Some(attribute) = &table.ttl_attribute else { return Ok(()) };
-    client
-        .update_time_to_live()
-        .table_name(name)
-        .time_to_live_specification(TimeToLiveSpecification::builder().attribute_name(attribute).enabled(true).build()?)
-        .send()
-        .await
-        .map_err(|error| engine(&error))?;
+    let sweeping = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(true).build()?;
+    let call = UpdateTimeToLiveInput::builder().table_name(name).time_to_live_specification(sweeping);
+    client.send(call).await.map_err(|error| engine(&error))?;
     Ok(())
+}
+
+fn is_active(table: Option<&TableDescription>) -> bool {
+    table.and_then(TableDescription::table_status) == Some(&TableStatus::Active)
+}
+
+async fn wait_until_active(client: &Client, name: &str) -> Result<(), CreateError> {
+    for _ in 0..CREATION.as_secs() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let described = client.send(DescribeTableInput::builder().table_name(name)).await;
+        if is_active(described.map_err(|error| engine(&error))?.table()) {
+            return Ok(());
+        }
+    }
+    Err(CreateError::Engine(format!("{name} is not there after {} seconds", CREATION.as_secs())))
 }
 
 fn engine<E: std::error::Error + Send + Sync + 'static>(error: &E) -> CreateError {

@@ -33,13 +33,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use aws_config::SdkConfig;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    aws,
+    aws::{self, Access, Service},
     clock::{Clock, SystemClock},
     codes::{DailyBudgets, SendLimits},
     current_tokens::{CurrentTokens, KeySource},
@@ -51,7 +50,7 @@ use crate::{
     messages::{MailConfig, Messages, SmsConfig},
     parameter_store::ParameterStore,
     password::PasswordHasher,
-    storage::{RetryConflicts, Store, Table, TableNames},
+    storage::{Store, Table, TableNames},
     two_factor::TotpKey,
     weak_key,
 };
@@ -125,7 +124,7 @@ impl Config {
     }
 
     /// The same with the settings of AWS, for the carriers that need them.
-    fn with_aws(variable: impl Fn(&str) -> Option<String>, aws: Option<&SdkConfig>) -> Result<Self, ConfigError> {
+    fn with_aws(variable: impl Fn(&str) -> Option<String>, aws: Option<&Access>) -> Result<Self, ConfigError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let required = |name| variable(name).ok_or(ConfigError::Missing(name));
         let invalid = |name, problem: String| ConfigError::Invalid { name, problem };
@@ -188,7 +187,7 @@ impl Config {
     }
 
     /// What requests are served with: the system's clock and randomness, and this client's tables.
-    pub fn into_env(self, db: aws_sdk_dynamodb::Client, settings_max_age: Duration) -> Env {
+    pub fn into_env(self, db: aws::Client, settings_max_age: Duration) -> Env {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let tokens = Tokens::new(self.ring, self.issuer);
         Env::new(Parts {
@@ -211,7 +210,7 @@ impl Config {
     }
 }
 
-fn messages(variable: impl Fn(&str) -> Option<String>, aws: Option<&SdkConfig>) -> Result<Messages, ConfigError> {
+fn messages(variable: impl Fn(&str) -> Option<String>, aws: Option<&Access>) -> Result<Messages, ConfigError> {
     let invalid = |name| move |problem| ConfigError::Invalid { name, problem };
     let mail = variable(MAIL).map(|json| MailConfig::parse(&json).map_err(invalid(MAIL))).transpose()?;
     let sms = variable(SMS).map(|json| SmsConfig::parse(&json).map_err(invalid(SMS))).transpose()?;
@@ -303,15 +302,15 @@ impl LogConfig {
 /// variables it does not start: a missing secret must not be found out by the first user whom it concerns.
 pub async fn load(needed: &[&'static str]) -> Result<Env, ConfigError> {
     let variables: BTreeMap<_, _> = std::env::vars().collect();
-    let aws = aws::function_settings(|name| variables.get(name).cloned())?;
-    let store = ParameterStore::new(aws_sdk_ssm::Client::new(&aws));
+    let aws = Access::of_function(|name| variables.get(name).cloned())?;
+    let store = ParameterStore::new(aws.client(Service::SystemsManager));
     load_from(variables, &aws, store, needed).await
 }
 
 /// The same from variables and a parameter store that are at hand.
 pub async fn load_from(
     mut variables: BTreeMap<String, String>,
-    aws: &SdkConfig,
+    aws: &Access,
     store: ParameterStore,
     needed: &[&'static str],
 ) -> Result<Env, ConfigError> {
@@ -345,16 +344,8 @@ pub async fn load_from(
     config.key_source = holder(if signs { SIGNING_KEYS } else { VERIFICATION_KEYS })
         .map(|parameter| (KeySource { store, parameter, signs }, read_at));
     let endpoint = variables.get("TESSERA_DYNAMODB_ENDPOINT").map(String::as_str);
-    Ok(config.into_env(dynamodb(aws, endpoint), SETTINGS_MAX_AGE))
-}
-
-/// A DynamoDB client; an empty endpoint is none.
-pub fn dynamodb(aws: &SdkConfig, endpoint: Option<&str>) -> aws_sdk_dynamodb::Client {
-    let mut config = aws_sdk_dynamodb::config::Builder::from(aws).retry_classifier(RetryConflicts);
-    if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
-        config = config.endpoint_url(endpoint);
-    }
-    aws_sdk_dynamodb::Client::from_conf(config.build())
+    let db = aws.clone().with_endpoint(endpoint).client(Service::DynamoDb);
+    Ok(config.into_env(db, SETTINGS_MAX_AGE))
 }
 
 /// The tables' variables, for whoever sets a function's environment.

@@ -1,7 +1,5 @@
 //! Randomness as an input, and what is drawn from it.
 
-use std::fmt::Write as _;
-
 /// Where random bytes come from.
 pub trait Entropy: std::fmt::Debug + Send + Sync + 'static {
     /// Fills the buffer with bytes that nobody can predict.
@@ -67,10 +65,15 @@ impl dyn Entropy {
 
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(bytes.len() * 2);
+    write_hex(&mut text, bytes);
+    text
+}
+
+/// Appends bytes as lower-case hexadecimal digits.
+pub(crate) fn write_hex(text: &mut String, bytes: &[u8]) {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]));
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The same service behind the Lambda runtime.
 
-use std::{convert::Infallible, process::ExitCode};
+use std::{convert::Infallible, pin::Pin, process::ExitCode};
 
 use axum::body::Body;
-use http::{Request, Response, Uri};
-use lambda_http::{RequestExt as _, request::RequestContext};
+use http::{Request, Response, Uri, header::CONTENT_TYPE};
+use http_body_util::BodyExt as _;
+use lambda_http::{IntoResponse, RequestExt as _, request::RequestContext};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::ServiceExt as _;
 
@@ -26,8 +27,11 @@ pub async fn serve(routes: Routes) -> ExitCode {
         }
     };
     let service = app(routes, env);
-    let served = lambda_http::run(lambda_http::service_fn(move |request| answer(service.clone(), request)));
-    match served.await {
+    let handler = move |request| {
+        let service = service.clone();
+        async move { answer(service, request).await.map(Whole) }
+    };
+    match lambda_http::run(lambda_http::service_fn(handler)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the runtime failed");
@@ -39,6 +43,27 @@ pub async fn serve(routes: Routes) -> ExitCode {
 /// Answers one event of a gateway.
 pub async fn answer(service: Service, request: lambda_http::Request) -> Result<Response<Body>, Infallible> {
     service.oneshot(from_gateway(request)).await
+}
+
+/// An answer that the gateway gets in one piece: text is UTF-8, and all else bytes. `lambda_http` by itself knows every
+/// character set of the web, which is hundreds of kilobytes of tables.
+struct Whole(Response<Body>);
+
+impl IntoResponse for Whole {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<lambda_http::Body>> + Send>> {
+        Box::pin(async move {
+            let (head, body) = self.0.into_parts();
+            let bytes = body.collect().await.unwrap_or_else(|error| unreachable!("a body in memory: {error}"));
+            let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("text/");
+            let is_text = ["text/", "application/json"].iter().any(|text| kind.starts_with(text));
+            let body = match String::from_utf8(bytes.to_bytes().into()) {
+                Ok(text) if is_text => lambda_http::Body::Text(text),
+                Ok(text) => lambda_http::Body::Binary(text.into_bytes()),
+                Err(error) => lambda_http::Body::Binary(error.into_bytes()),
+            };
+            Response::from_parts(head, body)
+        })
+    }
 }
 
 /// Everything but what a path segment may hold as it is.

@@ -1,12 +1,13 @@
 //! The Systems Manager's parameter store, which keeps what a deployment must not have in its settings.
 
-use aws_sdk_ssm::{
-    Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    operation::{get_parameters::GetParametersError, put_parameter::PutParameterError},
-    types::ParameterType,
+use aws_smithy_runtime_api::client::{interceptors::context::Input, orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::{
+    ErrorMetadata, display::DisplayErrorContext, metadata::ProvideErrorMetadata as _, operation::BuildError,
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{Call, Client, JsonInput, Operation};
 
 /// A parameter as it is kept.
 #[derive(Clone)]
@@ -56,16 +57,9 @@ impl ParameterStore {
 
     /// Those of the parameters that exist, ten at most, in no order.
     pub async fn read(&self, names: &[String]) -> Result<Vec<Parameter>, ParameterError> {
-        let call = self.0.get_parameters().set_names(Some(names.to_vec())).with_decryption(true);
-        let answer = call.send().await.map_err(|error| refused_read(names, &error))?;
-        let parameters = answer.parameters.unwrap_or_default().into_iter();
-        Ok(parameters
-            .filter_map(|it| {
-                let modified = it.last_modified_date.and_then(|at| Timestamp::from_second(at.secs()).ok());
-                let modified = modified.unwrap_or_default();
-                Some(Parameter { name: it.name?, value: it.value?, version: it.version, modified })
-            })
-            .collect())
+        let call = GetParameters { names: names.to_vec(), with_decryption: true };
+        let answer = self.0.send(call).await.map_err(|error| ParameterError::of("ssm:GetParameters", names, &error))?;
+        Ok(answer.parameters.into_iter().map(Parameter::from).collect())
     }
 
     /// One parameter, if it exists.
@@ -75,40 +69,133 @@ impl ParameterStore {
 
     /// Writes an encrypted parameter that is not there yet. Says whether it was written.
     pub async fn create(&self, name: &str, secret: &str) -> Result<bool, ParameterError> {
-        let call = self.0.put_parameter().name(name).value(secret).r#type(ParameterType::SecureString);
-        match call.overwrite(false).send().await {
+        match self.0.send(PutParameter::encrypted(name, secret, false)).await {
             Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutParameterError::ParameterAlreadyExists(_)) => Ok(false),
-                _ => Err(refused_write(name, &error)),
-            },
+            Err(error) if error.code() == Some("ParameterAlreadyExists") => Ok(false),
+            Err(error) => Err(ParameterError::of("ssm:PutParameter", &[name.to_owned()], &error)),
         }
     }
 
     /// Writes an encrypted parameter over whatever is there. Returns its new version.
     pub async fn replace(&self, name: &str, secret: &str) -> Result<i64, ParameterError> {
-        let call = self.0.put_parameter().name(name).value(secret).r#type(ParameterType::SecureString);
-        let answer = call.overwrite(true).send().await.map_err(|error| refused_write(name, &error))?;
-        Ok(answer.version)
+        let sent = self.0.send(PutParameter::encrypted(name, secret, true)).await;
+        Ok(sent.map_err(|error| ParameterError::of("ssm:PutParameter", &[name.to_owned()], &error))?.version)
     }
 }
 
-fn refused_read(names: &[String], error: &SdkError<GetParametersError>) -> ParameterError {
-    ParameterError { action: "ssm:GetParameters", names: names.join(", "), cause: said(error) }
+impl ParameterError {
+    /// With the code and the sentence of the service, or what kept the call from it.
+    fn of(action: &'static str, names: &[String], error: &SdkError<ErrorMetadata, HttpResponse>) -> Self {
+        let cause = match (error.code(), error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.to_owned(),
+            _ => DisplayErrorContext(error).to_string(),
+        };
+        Self { action, names: names.join(", "), cause }
+    }
 }
 
-fn refused_write(name: &str, error: &SdkError<PutParameterError>) -> ParameterError {
-    ParameterError { action: "ssm:PutParameter", names: name.to_owned(), cause: said(error) }
+/// A value on its way, which does not print.
+#[derive(Deserialize, Serialize)]
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
-/// The code and the sentence of the service, or what kept the call from it.
-fn said<E>(error: &SdkError<E>) -> String
-where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        _ => DisplayErrorContext(error).to_string(),
+/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetParameters {
+    names: Vec<String>,
+    with_decryption: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    #[serde(default)]
+    parameters: Vec<FoundParameter>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FoundParameter {
+    name: String,
+    value: Secret,
+    version: i64,
+    /// Seconds since 1970.
+    last_modified_date: f64,
+}
+
+impl From<FoundParameter> for Parameter {
+    fn from(found: FoundParameter) -> Self {
+        let FoundParameter { name, value: Secret(value), version, last_modified_date } = found;
+        let modified =
+            Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from_secs_f64(last_modified_date).unwrap_or_default();
+        Self { name, value, version, modified }
+    }
+}
+
+impl JsonInput for GetParameters {
+    const TARGET: &'static str = "AmazonSSM.GetParameters";
+    type Output = Found;
+}
+
+impl Call for GetParameters {
+    type Output = Found;
+    type Error = ErrorMetadata;
+
+    fn operation() -> &'static Operation {
+        static OPERATION: Operation = Operation::json::<GetParameters>();
+        &OPERATION
+    }
+
+    fn into_input(self) -> Result<Input, BuildError> {
+        Ok(Input::erase(self))
+    }
+}
+
+/// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html>
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutParameter {
+    name: String,
+    value: Secret,
+    #[serde(rename = "Type")]
+    kind: &'static str,
+    overwrite: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Put {
+    version: i64,
+}
+
+impl PutParameter {
+    fn encrypted(name: &str, secret: &str, overwrite: bool) -> Self {
+        Self { name: name.to_owned(), value: Secret(secret.to_owned()), kind: "SecureString", overwrite }
+    }
+}
+
+impl JsonInput for PutParameter {
+    const TARGET: &'static str = "AmazonSSM.PutParameter";
+    type Output = Put;
+}
+
+impl Call for PutParameter {
+    type Output = Put;
+    type Error = ErrorMetadata;
+
+    fn operation() -> &'static Operation {
+        static OPERATION: Operation = Operation::json::<PutParameter>();
+        &OPERATION
+    }
+
+    fn into_input(self) -> Result<Input, BuildError> {
+        Ok(Input::erase(self))
     }
 }

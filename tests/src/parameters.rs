@@ -1,4 +1,4 @@
-//! A parameter store in memory, behind the SDK's connector: it may be away, and lose answers.
+//! A parameter store in memory, behind a connector: it may be away, and lose answers.
 //!
 //! There is no embedded one, as there is for DynamoDB. It knows the two operations that the service and the operator
 //! make; the operator's commands run against an independent store as well.
@@ -11,20 +11,20 @@ use std::{
     },
 };
 
-use aws_credential_types::Credentials;
-use aws_sdk_ssm::{Client, config::Region};
 use aws_smithy_runtime_api::{
     client::{
-        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        http::{HttpConnector, HttpConnectorFuture},
         orchestrator::{HttpRequest, HttpResponse},
         result::ConnectorError,
-        runtime_components::RuntimeComponents,
     },
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
-use shared::parameter_store::ParameterStore;
+use shared::{
+    aws::{Access, Retries, Service},
+    parameter_store::ParameterStore,
+};
 
 use crate::engine::Fault;
 
@@ -45,16 +45,9 @@ struct Kept {
 impl Parameters {
     /// The service's own client of it.
     pub fn store(&self) -> ParameterStore {
-        let config = aws_sdk_ssm::Config::builder()
-            .behavior_version_latest()
-            .region(Region::from_static("local"))
-            .credentials_provider(Credentials::from_keys("local", "local", None))
-            .http_client(self.clone())
-            .endpoint_url("http://parameters")
-            // One attempt: a fault is what the caller sees.
-            .retry_config(aws_sdk_ssm::config::retry::RetryConfig::disabled())
-            .build();
-        ParameterStore::new(Client::from_conf(config))
+        // One attempt: a fault is what the caller sees.
+        let access = Access::new(self.clone(), None, "local").with_endpoint(Some("http://parameters"));
+        ParameterStore::new(access.with_retries(Retries::none()).client(Service::SystemsManager))
     }
 
     /// Spoils the calls to come, in order; `None` lets one through.
@@ -154,11 +147,5 @@ impl HttpConnector for Parameters {
             let status = StatusCode::try_from(status).expect("a status");
             Ok::<_, ConnectorError>(HttpResponse::new(status, SdkBody::from(answer.to_string())))
         })
-    }
-}
-
-impl HttpClient for Parameters {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
     }
 }

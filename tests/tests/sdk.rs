@@ -21,9 +21,12 @@ use std::{
     time::Duration,
 };
 
-use aws_credential_types::Credentials;
-use aws_sdk_dynamodb::{config::Region, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    operation::{delete_item::DeleteItemInput, scan::ScanInput},
+    types::AttributeValue,
+};
 use serde_json::{Value, json};
+use shared::aws::{Access, Service};
 use tests::{
     documents,
     webdriver::{self, Browser, Driver, Server},
@@ -312,21 +315,16 @@ impl Sdk {
 
     /// Nobody gets two codes within a minute, and the server's clock is not ours: it forgets what it sent.
     async fn a_minute_passes(&self) {
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version_latest()
-            .region(Region::from_static("local"))
-            .credentials_provider(Credentials::from_keys("local", "local", None))
-            .endpoint_url(&self.server.dynamodb_url)
-            .build();
-        let db = aws_sdk_dynamodb::Client::from_conf(config);
+        let db = Access::local(&self.server.dynamodb_url).client(Service::DynamoDb);
         let table = "tessera-Codes";
-        let rows = db.scan().table_name(table).send().await.expect("the rows").items.unwrap_or_default();
+        let rows = db.send(ScanInput::builder().table_name(table)).await.expect("the rows").items.unwrap_or_default();
         let prefix = format!("{}#contact#", self.server.app_id);
         let is_ours = |row: &&HashMap<_, _>| key_of(row).is_some_and(|key| key.starts_with(&prefix));
         let ours: Vec<_> = rows.iter().filter(is_ours).collect();
         assert!(!ours.is_empty(), "codes were sent");
         for row in ours {
-            db.delete_item().table_name(table).key("pk", row["pk"].clone()).send().await.expect("one row less");
+            let delete = DeleteItemInput::builder().table_name(table).key("pk", row["pk"].clone());
+            db.send(delete).await.expect("one row less");
         }
     }
 

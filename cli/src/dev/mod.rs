@@ -20,6 +20,7 @@ use axum::{
 use clap::Args;
 use serde_json::json;
 use shared::{
+    aws::{Access, Service},
     clock::{Clock as _, SystemClock},
     config::Config,
     http::{ClientAddress, Routes},
@@ -28,10 +29,7 @@ use shared::{
 use tokio::net::TcpListener;
 
 use self::{demo::Demo, engine::Engine, local_keys::LocalKeys};
-use crate::{
-    connection::{LOCAL_STACK, local_client},
-    failure::Failure,
-};
+use crate::{connection::LOCAL_STACK, failure::Failure};
 
 #[derive(Args)]
 pub(crate) struct DevArgs {
@@ -101,7 +99,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         }
     };
     let service = async {
-        let client = local_client(&dynamodb_url);
+        let client = Access::local(&dynamodb_url).client(Service::DynamoDb);
         infra::create_tables(&client, &infra::Template::bundled()?, LOCAL_STACK).await?;
         let tables = TableNames::of_stack(LOCAL_STACK);
         let config = Config::from_variables(|name| local_variable(name, &keys))?;

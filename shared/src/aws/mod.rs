@@ -5,162 +5,133 @@
 //! system's bundle costs more than all the rest of a start. In other partitions (`cn-…`, `us-gov-…` and so on) it is
 //! read all the same, and `CA_BUNDLE` names other roots: the path of a PEM file, or `system`.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+mod client;
+mod http;
+mod json;
+mod operation;
+mod retries;
+mod roots;
+mod signature;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
-    },
-    orchestrator::HttpRequest,
-    runtime_components::RuntimeComponents,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 
+pub use self::{
+    client::Client,
+    json::JsonInput,
+    operation::{Call, Operation},
+    retries::Retries,
+};
+use self::{http::Http, roots::Roots, signature::Signer};
 use crate::config::ConfigError;
 
-/// Amazon Root CA 1 to 4 and the older Starfield Services root, which signed them for devices that know only that one.
-const AMAZON_TRUST_SERVICES: &str = include_str!("amazon_trust_services.crt");
-/// How the names of the regions begin whose endpoints may stand on other roots.
-const OTHER_PARTITIONS: [&str; 5] = ["cn-", "us-gov-", "us-iso", "eu-iso", "eusc-"];
-
-/// The SDK's settings of a function, from the variables that Lambda sets.
-pub fn function_settings(variable: impl Fn(&str) -> Option<String>) -> Result<SdkConfig, ConfigError> {
-    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let required = |name| variable(name).ok_or(ConfigError::Missing(name));
-    let region = required("AWS_REGION")?;
-    let credentials = Credentials::new(
-        required("AWS_ACCESS_KEY_ID")?,
-        required("AWS_SECRET_ACCESS_KEY")?,
-        variable("AWS_SESSION_TOKEN"),
-        None,
-        "the function's environment",
-    );
-    let roots = Roots::of(&region, variable("CA_BUNDLE").as_deref())?;
-    Ok(SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(ByScheme::new(roots))
-        .retry_config(retries())
-        .timeout_config(timeouts())
-        .build())
+/// A service that is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The tables.
+    DynamoDb,
+    /// The parameter store.
+    SystemsManager,
+    /// Mail.
+    Email,
+    /// Text messages.
+    EndUserMessaging,
 }
 
-/// The SDK's settings of the operator's commands: the ordinary chain of credentials.
-pub async fn operator_settings() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).timeout_config(timeouts()).load().await
-}
-
-fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(3)
-}
-
-/// A call that does not answer is given up while the client still waits for us.
-pub fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
-        .build()
-}
-
-/// Whose certificates are believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Roots {
-    Amazon,
-    System,
-    File(Vec<u8>),
-}
-
-impl Roots {
-    fn of(region: &str, bundle: Option<&str>) -> Result<Self, ConfigError> {
-        let invalid = |problem| ConfigError::Invalid { name: "CA_BUNDLE", problem };
-        match bundle {
-            Some("system") => Ok(Self::System),
-            Some(path) => {
-                let pem = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
-                if !pem.windows(BEGIN.len()).any(|window| window == BEGIN) {
-                    return Err(invalid("holds no certificate in PEM".to_owned()));
-                }
-                Ok(Self::File(pem))
-            }
-            None if OTHER_PARTITIONS.iter().any(|prefix| region.starts_with(prefix)) => Ok(Self::System),
-            None => Ok(Self::Amazon),
+impl Service {
+    /// What the SDKs call it, where one of its settings is asked for.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "DynamoDB",
+            Self::SystemsManager => "SSM",
+            Self::Email => "SESv2",
+            Self::EndUserMessaging => "Pinpoint SMS Voice V2",
         }
     }
 
-    fn client(&self) -> SharedHttpClient {
-        let store = match self {
-            Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES.as_bytes()),
-            Self::System => TrustStore::default(),
-            Self::File(pem) => TrustStore::empty().with_pem_certificate(pem.clone()),
-        };
-        let context = TlsContext::builder().with_trust_store(store).build();
-        Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(context.unwrap_or_else(|error| unreachable!("a context of roots alone: {error}")))
-            .build_https()
+    /// How its endpoints' names begin, and what signatures call it.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::DynamoDb => ("dynamodb", "dynamodb"),
+            Self::SystemsManager => ("ssm", "ssm"),
+            Self::Email => ("email", "ses"),
+            Self::EndUserMessaging => ("sms-voice", "sms-voice"),
+        }
     }
 }
 
-const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-
-/// Two clients, each made when the first request asks for its scheme: who calls nothing over TLS sets none up.
+/// Where and as whom calls are made, and over what.
 #[derive(Clone, Debug)]
-struct ByScheme(Arc<Clients>);
-
-#[derive(Debug)]
-struct Clients {
-    roots: Roots,
-    plain: OnceLock<SharedHttpClient>,
-    tls: OnceLock<SharedHttpClient>,
+pub struct Access {
+    http: SharedHttpConnector,
+    credentials: Option<SharedCredentialsProvider>,
+    region: String,
+    endpoint: Option<String>,
+    retries: Retries,
 }
 
-impl ByScheme {
-    fn new(roots: Roots) -> Self {
-        Self(Arc::new(Clients { roots, plain: OnceLock::new(), tls: OnceLock::new() }))
+impl Access {
+    /// Calls through this connector, which must hand over answers whole. Without credentials nothing is signed.
+    pub fn new(
+        http: impl HttpConnector + 'static,
+        credentials: Option<SharedCredentialsProvider>,
+        region: impl Into<String>,
+    ) -> Self {
+        let http = SharedHttpConnector::new(http);
+        Self { http, credentials, region: region.into(), endpoint: None, retries: Retries::standard() }
     }
 
-    fn client_for(&self, uri: &str) -> &SharedHttpClient {
-        let Clients { roots, plain, tls } = &*self.0;
-        if uri.starts_with("http://") {
-            plain.get_or_init(|| Builder::new().build_http())
-        } else {
-            tls.get_or_init(|| roots.client())
-        }
+    /// A function's, from the variables that Lambda sets.
+    pub fn of_function(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let required = |name| variable(name).ok_or(ConfigError::Missing(name));
+        let region = required("AWS_REGION")?;
+        let credentials = Credentials::new(
+            required("AWS_ACCESS_KEY_ID")?,
+            required("AWS_SECRET_ACCESS_KEY")?,
+            variable("AWS_SESSION_TOKEN"),
+            None,
+            "the function's environment",
+        );
+        let roots = Roots::of(&region, variable("CA_BUNDLE").as_deref())?;
+        Ok(Self::new(Http::new(roots), Some(SharedCredentialsProvider::new(credentials)), region))
     }
-}
 
-impl HttpClient for ByScheme {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(Connector {
-            clients: self.clone(),
-            settings: settings.clone(),
-            components: components.clone(),
-        })
+    /// Somebody's who is not a function: over what the operating system trusts.
+    pub fn with_system_roots(credentials: Option<SharedCredentialsProvider>, region: impl Into<String>) -> Self {
+        Self::new(Http::new(Roots::System), credentials, region)
     }
-}
 
-/// What the SDK holds for one request.
-#[derive(Debug)]
-struct Connector {
-    clients: ByScheme,
-    settings: HttpConnectorSettings,
-    components: RuntimeComponents,
-}
+    /// What an engine is called with that takes any credentials.
+    pub fn local(endpoint: &str) -> Self {
+        let credentials = SharedCredentialsProvider::new(Credentials::from_keys("local", "local", None));
+        Self::with_system_roots(Some(credentials), "local").with_endpoint(Some(endpoint))
+    }
 
-impl HttpConnector for Connector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.clients.client_for(request.uri());
-        client.http_connector(&self.settings, &self.components).call(request)
+    /// The same with every service at this address. An empty one is none.
+    #[must_use]
+    pub fn with_endpoint(self, endpoint: Option<&str>) -> Self {
+        Self { endpoint: endpoint.filter(|endpoint| !endpoint.is_empty()).map(str::to_owned), ..self }
+    }
+
+    /// The same with other [`Retries`] than the standard ones.
+    #[must_use]
+    pub fn with_retries(self, retries: Retries) -> Self {
+        Self { retries, ..self }
+    }
+
+    /// What calls go over.
+    pub fn connector(&self) -> SharedHttpConnector {
+        self.http.clone()
+    }
+
+    /// A client of the service.
+    pub fn client(&self, service: Service) -> Client {
+        let (prefix, signing_name) = service.names();
+        let signer = self.credentials.clone().map(|provider| Signer::new(provider, &self.region, signing_name));
+        let of_region = || format!("https://{prefix}.{}.{}", self.region, roots::domain(&self.region));
+        let endpoint = self.endpoint.clone().unwrap_or_else(of_region);
+        Client::new(self.http.clone(), &endpoint, signer, self.retries.clone())
     }
 }
 
@@ -168,49 +139,56 @@ impl HttpConnector for Connector {
 mod tests {
     use super::*;
 
-    fn settings(variables: &[(&str, &str)]) -> Result<SdkConfig, ConfigError> {
-        function_settings(|name| variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned()))
+    fn access(variables: &[(&str, &str)]) -> Result<Access, ConfigError> {
+        Access::of_function(|name| variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
     fn a_function_has_the_credentials_of_its_environment_and_no_others() {
         let all = [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")];
-        assert_eq!(settings(&all).unwrap().region().unwrap().as_ref(), "eu-west-1");
+        assert_eq!(access(&all).unwrap().region, "eu-west-1");
         for missing in 0..all.len() {
             let mut variables = all;
             variables[missing].1 = "";
-            let error = settings(&variables).unwrap_err().to_string();
+            let error = access(&variables).unwrap_err().to_string();
             assert_eq!(error, format!("{} is not set", all[missing].0));
         }
     }
 
-    #[test]
-    fn commercial_regions_stand_on_amazons_roots_and_others_on_the_systems() {
-        for region in ["eu-west-1", "ap-southeast-1", "us-east-1", "local"] {
-            assert_eq!(Roots::of(region, None).unwrap(), Roots::Amazon, "{region}");
-        }
-        for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "eusc-de-east-1"] {
-            assert_eq!(Roots::of(region, None).unwrap(), Roots::System, "{region}");
-        }
-        assert_eq!(Roots::of("eu-west-1", Some("system")).unwrap(), Roots::System);
+    /// Where the SDK's own rules have a service.
+    macro_rules! expected {
+        ($sdk:ident, $region:expr) => {{
+            use $sdk::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+            let params = Params::builder().region($region).build().unwrap();
+            DefaultResolver::new().resolve_endpoint(&params).await.unwrap().url().to_owned()
+        }};
     }
 
-    #[test]
-    fn a_bundle_of_ones_own_is_a_file_of_certificates() {
-        let folder = env!("CARGO_MANIFEST_DIR");
-        let bundle = format!("{folder}/src/aws/amazon_trust_services.crt");
-        assert_eq!(Roots::of("eu-west-1", Some(&bundle)).unwrap(), Roots::File(AMAZON_TRUST_SERVICES.into()));
-        for bad in [format!("{folder}/Cargo.toml"), format!("{folder}/nowhere.pem")] {
-            assert!(matches!(Roots::of("eu-west-1", Some(&bad)), Err(ConfigError::Invalid { name: "CA_BUNDLE", .. })));
+    #[tokio::test]
+    async fn endpoints_are_where_the_sdk_has_them() {
+        for region in [
+            "eu-west-1",
+            "ap-southeast-1",
+            "us-east-1",
+            "il-central-1",
+            "mx-central-1",
+            "cn-north-1",
+            "cn-northwest-1",
+            "us-gov-west-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "us-isof-south-1",
+            "eu-isoe-west-1",
+            "eusc-de-east-1",
+        ] {
+            let access = Access::with_system_roots(None, region);
+            let endpoint = |service| access.client(service).endpoint().to_owned();
+            assert_eq!(endpoint(Service::DynamoDb), expected!(aws_sdk_dynamodb, region), "{region}");
+            assert_eq!(endpoint(Service::SystemsManager), expected!(aws_sdk_ssm, region), "{region}");
+            #[cfg(feature = "ses")]
+            assert_eq!(endpoint(Service::Email), expected!(aws_sdk_sesv2, region), "{region}");
+            #[cfg(feature = "end-user-messaging")]
+            assert_eq!(endpoint(Service::EndUserMessaging), expected!(aws_sdk_pinpointsmsvoicev2, region), "{region}");
         }
-    }
-
-    #[test]
-    fn tls_is_set_up_by_the_first_request_over_it() {
-        let clients = ByScheme::new(Roots::Amazon);
-        clients.client_for("http://127.0.0.1:8000/");
-        assert!(clients.0.plain.get().is_some() && clients.0.tls.get().is_none());
-        clients.client_for("https://dynamodb.eu-west-1.amazonaws.com/");
-        assert!(clients.0.tls.get().is_some());
     }
 }

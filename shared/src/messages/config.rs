@@ -116,7 +116,7 @@ impl MailConfig {
     }
 
     #[cfg_attr(not(feature = "mail"), expect(unused_variables, reason = "what is not linked needs nothing"))]
-    pub(super) fn carrier(&self, outbox: &Outbox, aws: Option<&aws_config::SdkConfig>) -> Result<Mail, String> {
+    pub(super) fn carrier(&self, outbox: &Outbox, aws: Option<&crate::aws::Access>) -> Result<Mail, String> {
         match self {
             Self::Outbox => Ok(Mail::Outbox(outbox.clone())),
             #[cfg(feature = "ses")]
@@ -141,7 +141,7 @@ impl SmsConfig {
     }
 
     #[cfg_attr(not(feature = "sms"), expect(unused_variables, reason = "what is not linked needs nothing"))]
-    pub(super) fn carrier(&self, outbox: &Outbox, aws: Option<&aws_config::SdkConfig>) -> Result<Sms, String> {
+    pub(super) fn carrier(&self, outbox: &Outbox, aws: Option<&crate::aws::Access>) -> Result<Sms, String> {
         match self {
             Self::Outbox => Ok(Sms::Outbox(outbox.clone())),
             #[cfg(feature = "end-user-messaging")]

@@ -237,7 +237,7 @@ impl Messages {
     pub fn new(
         mail: Option<&MailConfig>,
         sms: Option<&SmsConfig>,
-        aws: Option<&aws_config::SdkConfig>,
+        aws: Option<&crate::aws::Access>,
         deadline: Duration,
     ) -> Result<Self, String> {
         // Everything that a test or a developer reads is one list, in the order in which it was sent.

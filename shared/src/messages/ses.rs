@@ -1,15 +1,16 @@
 //! Mail through Amazon Simple Email Service.
 
-use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_sesv2::{
-    Client,
-    config::Builder,
     error::{ProvideErrorMetadata as _, SdkError},
+    operation::send_email::SendEmailInput,
     types::{Body, Content, Destination, EmailContent, Message as Mail},
 };
 
 use super::{DeliveryError, Message};
-use crate::contact::Email;
+use crate::{
+    aws::{Access, Client, Retries, Service},
+    contact::Email,
+};
 
 /// SES in the function's region.
 #[derive(Clone)]
@@ -20,13 +21,13 @@ pub(super) struct Ses {
 }
 
 impl Ses {
-    pub(super) fn new(aws: &SdkConfig, from: &str, configuration_set: Option<String>) -> Result<Self, String> {
+    pub(super) fn new(aws: &Access, from: &str, configuration_set: Option<String>) -> Result<Self, String> {
         if !from.contains('@') || from.chars().any(char::is_control) {
             return Err("from is not a mailbox".to_owned());
         }
         // A call whose answer was lost may have sent the mail: it is not made again.
-        let config = Builder::from(aws).retry_config(RetryConfig::disabled()).build();
-        Ok(Self { client: Client::from_conf(config), from: from.to_owned(), configuration_set })
+        let client = aws.clone().with_retries(Retries::none()).client(Service::Email);
+        Ok(Self { client, from: from.to_owned(), configuration_set })
     }
 
     pub(super) async fn send(&self, to: &Email, message: &Message) -> Result<(), DeliveryError> {
@@ -36,16 +37,12 @@ impl Ses {
             .subject(content(&message.subject).map_err(unsuitable)?)
             .body(Body::builder().text(content(message.text.as_str()).map_err(unsuitable)?).build())
             .build();
-        let sent = self
-            .client
-            .send_email()
+        let call = SendEmailInput::builder()
             .from_email_address(&self.from)
             .set_configuration_set_name(self.configuration_set.clone())
             .destination(Destination::builder().to_addresses(to.as_str()).build())
-            .content(EmailContent::builder().simple(mail).build())
-            .send()
-            .await;
-        match sent {
+            .content(EmailContent::builder().simple(mail).build());
+        match self.client.send(call).await {
             Ok(answer) if answer.message_id().is_some() => Ok(()),
             Ok(_) | Err(SdkError::ResponseError(_)) => Err(DeliveryError::Nonsense),
             Err(SdkError::TimeoutError(_)) => Err(DeliveryError::TimedOut),

@@ -8,7 +8,12 @@ use std::{
 };
 
 use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError,
+    operation::{
+        describe_table::DescribeTableInput,
+        put_item::{PutItemError, PutItemInput},
+        scan::ScanInput,
+        update_item::UpdateItemInput,
+    },
     types::{Put, ReturnValue},
 };
 use jiff::Timestamp;
@@ -153,15 +158,16 @@ impl Store {
     pub async fn next_app_id(&self, first: AppId) -> Result<AppId, StorageError> {
         let counted = self
             .db
-            .update_item()
-            .table_name(self.tables.get(Table::Apps)?)
-            .set_key(Some(keys::app_counter()))
-            .update_expression("SET #next = if_not_exists(#next, :first) + :one")
-            .expression_attribute_names("#next", "next")
-            .expression_attribute_values(":first", number(first))
-            .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::AllNew)
-            .send()
+            .send(
+                UpdateItemInput::builder()
+                    .table_name(self.tables.get(Table::Apps)?)
+                    .set_key(Some(keys::app_counter()))
+                    .update_expression("SET #next = if_not_exists(#next, :first) + :one")
+                    .expression_attribute_names("#next", "next")
+                    .expression_attribute_values(":first", number(first))
+                    .expression_attribute_values(":one", number(1))
+                    .return_values(ReturnValue::AllNew),
+            )
             .await
             .map_err(StorageError::from_sdk)?;
         let after: Counter = read(counted.attributes.unwrap_or_default())?;
@@ -193,13 +199,14 @@ impl Store {
         let next = AppRecord { revision: app.revision + 1, ..app.clone() };
         let sent = self
             .db
-            .put_item()
-            .table_name(self.tables.get(Table::Apps)?)
-            .set_item(Some(item(keys::app(app.app_id), &next)?))
-            .condition_expression("#revision = :seen")
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":seen", number(app.revision))
-            .send()
+            .send(
+                PutItemInput::builder()
+                    .table_name(self.tables.get(Table::Apps)?)
+                    .set_item(Some(item(keys::app(app.app_id), &next)?))
+                    .condition_expression("#revision = :seen")
+                    .expression_attribute_names("#revision", "revision")
+                    .expression_attribute_values(":seen", number(app.revision)),
+            )
             .await;
         match sent {
             Ok(_) => Ok(SavedApp::Saved),
@@ -213,7 +220,7 @@ impl Store {
     /// Whether there is a table of apps at all: an operator may have the wrong address.
     pub async fn check_apps_table(&self) -> Result<(), StorageError> {
         let table = self.tables.get(Table::Apps)?;
-        self.db.describe_table().table_name(table).send().await.map_err(StorageError::from_sdk)?;
+        self.db.send(DescribeTableInput::builder().table_name(table)).await.map_err(StorageError::from_sdk)?;
         Ok(())
     }
 
@@ -224,15 +231,16 @@ impl Store {
         loop {
             let page = self
                 .db
-                .scan()
-                .table_name(self.tables.get(Table::Apps)?)
-                .filter_expression("begins_with(#pk, :app) AND #sk = :sk")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(":app", super::text("app#"))
-                .expression_attribute_values(":sk", super::text("app"))
-                .set_exclusive_start_key(start)
-                .send()
+                .send(
+                    ScanInput::builder()
+                        .table_name(self.tables.get(Table::Apps)?)
+                        .filter_expression("begins_with(#pk, :app) AND #sk = :sk")
+                        .expression_attribute_names("#pk", PK)
+                        .expression_attribute_names("#sk", SK)
+                        .expression_attribute_values(":app", super::text("app#"))
+                        .expression_attribute_values(":sk", super::text("app"))
+                        .set_exclusive_start_key(start),
+                )
                 .await
                 .map_err(StorageError::from_sdk)?;
             for item in page.items.unwrap_or_default() {

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, builders::KeysAndAttributesBuilder};
+use aws_sdk_dynamodb::{
+    operation::batch_get_item::BatchGetItemInput,
+    types::{KeysAndAttributes, builders::KeysAndAttributesBuilder},
+};
 
 use super::{
     Item, StorageError, Store,
@@ -73,8 +76,8 @@ impl Store {
         let mut items = Vec::new();
         let mut pause = FIRST_PAUSE;
         for _ in 0..TRIES {
-            let call = self.db.batch_get_item().set_request_items(Some(wanted));
-            let answer = call.send().await.map_err(StorageError::from_sdk)?;
+            let call = BatchGetItemInput::builder().set_request_items(Some(wanted));
+            let answer = self.db.send(call).await.map_err(StorageError::from_sdk)?;
             items.extend(answer.responses.into_iter().flat_map(HashMap::into_values).flatten());
             wanted = answer.unprocessed_keys.unwrap_or_default();
             if wanted.is_empty() {

@@ -6,7 +6,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, Update};
+use aws_sdk_dynamodb::{
+    operation::{query::QueryInput, update_item::UpdateItemInput},
+    types::{AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, Update},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +18,6 @@ use super::{
     keys::{self, Table},
     number, read, text,
     transaction::{Transacted, Transaction},
-    update,
 };
 use crate::{
     binding::{Binding, BindingId, MAX_BINDINGS, sign_in_refusal},
@@ -158,14 +160,15 @@ impl AppStore<'_> {
             let page = self
                 .store
                 .db
-                .query()
-                .table_name(self.store.tables.get(Table::Bindings)?)
-                .key_condition_expression("#pk = :pk")
-                .expression_attribute_names("#pk", keys::PK)
-                .expression_attribute_values(":pk", text(keys::bindings_of(self.app, user)))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
+                .send(
+                    QueryInput::builder()
+                        .table_name(self.store.tables.get(Table::Bindings)?)
+                        .key_condition_expression("#pk = :pk")
+                        .expression_attribute_names("#pk", keys::PK)
+                        .expression_attribute_values(":pk", text(keys::bindings_of(self.app, user)))
+                        .consistent_read(true)
+                        .set_exclusive_start_key(start),
+                )
                 .await
                 .map_err(StorageError::from_sdk)?;
             for item in page.items.unwrap_or_default() {
@@ -231,17 +234,14 @@ impl AppStore<'_> {
             let Some(enabled) = change.enabled.filter(|enabled| *enabled != binding.enabled) else {
                 // Whether it signs in stays as it is, so that nothing but the row is concerned.
                 let Set { expression, names, values } = Set::of(change, now);
-                let call = self
-                    .store
-                    .db
-                    .update_item()
+                let call = UpdateItemInput::builder()
                     .table_name(self.store.tables.get(Table::Bindings)?)
                     .set_key(Some(keys::binding(self.app, user, id)))
                     .update_expression(expression)
                     .condition_expression("attribute_exists(pk)")
                     .set_expression_attribute_names(Some(names))
                     .set_expression_attribute_values(Some(values));
-                return Ok(match update(call).await? {
+                return Ok(match self.store.update(call).await? {
                     Updated::Done(_) => BindingChanged::Done,
                     Updated::Refused(_) => BindingChanged::NotFound,
                 });

@@ -1,6 +1,9 @@
 //! Bitkeys: found by their id, at most two of a scope at a time.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put};
+use aws_sdk_dynamodb::{
+    operation::query::QueryInput,
+    types::{ConditionCheck, Delete, Put},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -195,15 +198,18 @@ impl AppStore<'_> {
         let page = self
             .store
             .db
-            .query()
-            .table_name(self.store.tables.get(Table::Apps)?)
-            .key_condition_expression("#pk = :pk AND begins_with(#sk, :places)")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .set_expression_attribute_values(keys::app(self.app).remove(PK).map(|pk| [(":pk".to_owned(), pk)].into()))
-            .expression_attribute_values(":places", text(BITKEY_PLACES))
-            .consistent_read(true)
-            .send()
+            .send(
+                QueryInput::builder()
+                    .table_name(self.store.tables.get(Table::Apps)?)
+                    .key_condition_expression("#pk = :pk AND begins_with(#sk, :places)")
+                    .expression_attribute_names("#pk", PK)
+                    .expression_attribute_names("#sk", SK)
+                    .set_expression_attribute_values(
+                        keys::app(self.app).remove(PK).map(|pk| [(":pk".to_owned(), pk)].into()),
+                    )
+                    .expression_attribute_values(":places", text(BITKEY_PLACES))
+                    .consistent_read(true),
+            )
             .await
             .map_err(StorageError::from_sdk)?;
         page.items

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
-    operation::put_item::PutItemError,
+    operation::put_item::{PutItemError, PutItemInput},
     types::{Put, ReturnValuesOnConditionCheckFailure, Update},
 };
 use jiff::Timestamp;
@@ -316,10 +316,7 @@ impl AppStore<'_> {
             let mut next = seen.record.clone();
             let Some(changed) = change(&mut next) else { return Ok(None) };
             let (put, version) = self.versioned_put(address, &seen, next.clone(), now)?;
-            let call = self
-                .store
-                .db
-                .put_item()
+            let call = PutItemInput::builder()
                 .table_name(put.table_name)
                 .set_item(Some(put.item))
                 .set_condition_expression(put.condition_expression)
@@ -327,7 +324,7 @@ impl AppStore<'_> {
                 .set_expression_attribute_values(put.expression_attribute_values)
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
             let done = |record| Some((changed, Seen { version: Some(version.clone()), record }));
-            let Err(error) = call.send().await else { return Ok(done(next)) };
+            let Err(error) = self.store.db.send(call).await else { return Ok(done(next)) };
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                     let found = Seen::of(refused.item.clone())?;

@@ -9,14 +9,14 @@
 
 use std::net::IpAddr;
 
-use aws_sdk_dynamodb::types::Update;
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemInput, types::Update};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
     Item, StorageError, Store, Updated,
     keys::{self, EXPIRES, Key, Table},
-    number, read, update,
+    number, read,
 };
 use crate::app::AppId;
 
@@ -81,20 +81,18 @@ impl IpBudget {
 }
 
 impl Store {
-    /// Counts one request of an address, unless its budget is used up. An answer that is lost on the way makes the SDK
-    /// ask again, and then one request counts twice: a limit may be that strict.
+    /// Counts one request of an address, unless its budget is used up. A call whose answer is lost on the way is made
+    /// again, and then one request counts twice: a limit may be that strict.
     pub async fn charge_ip(&self, budget: IpBudget, now: Timestamp) -> Result<IpCharge, StorageError> {
         let charge = self.charge_ip_step(budget, now)?;
-        let call = self
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(charge.table_name)
             .set_key(Some(charge.key))
             .update_expression(charge.update_expression)
             .set_condition_expression(charge.condition_expression)
             .set_expression_attribute_names(charge.expression_attribute_names)
             .set_expression_attribute_values(charge.expression_attribute_values);
-        Ok(match update(call).await? {
+        Ok(match self.update(call).await? {
             Updated::Done(_) => IpCharge::Granted,
             Updated::Refused(_) => IpCharge::Throttled { retry_after: budget.retry_after(now) },
         })

@@ -9,7 +9,6 @@ mod batch;
 mod bindings;
 mod bitkeys;
 mod codes;
-mod conflict;
 mod error;
 mod ip_budget;
 pub mod keys;
@@ -28,8 +27,10 @@ mod users;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    operation::{
+        get_item::GetItemInput,
+        update_item::{UpdateItemError, builders::UpdateItemInputBuilder},
+    },
     types::AttributeValue,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -39,7 +40,6 @@ pub use self::{
     bindings::{BindingChange, BindingChanged, Bound, Identity},
     bitkeys::{FoundBitkey, NamedLicence, NewBitkey, Revoked},
     codes::{Consumed, Issued, NewCode, Proof, Tried},
-    conflict::RetryConflicts,
     error::StorageError,
     ip_budget::{IpBudget, IpCharge, Within},
     keys::Table,
@@ -57,7 +57,7 @@ pub use self::{
     two_factor::{Enrolled, Factor, FactorAttempt, FactorChange},
     users::{Change, LoginKey, ProfileChange},
 };
-use crate::{app::AppId, entropy::Entropy, hash_key::KeyedHash};
+use crate::{app::AppId, aws::Client, entropy::Entropy, hash_key::KeyedHash};
 
 /// An item as the API carries it.
 type Item = HashMap<String, AttributeValue>;
@@ -132,9 +132,21 @@ impl Store {
     }
 
     async fn get_item(&self, table: Table, key: keys::Key, consistent: bool) -> Result<Option<Item>, StorageError> {
-        let call = self.db.get_item().table_name(self.tables.get(table)?).set_key(Some(key));
-        let answer = call.consistent_read(consistent).send().await.map_err(StorageError::from_sdk)?;
+        let call = GetItemInput::builder().table_name(self.tables.get(table)?).set_key(Some(key));
+        let answer = self.db.send(call.consistent_read(consistent)).await.map_err(StorageError::from_sdk)?;
         Ok(answer.item)
+    }
+
+    async fn update(&self, call: UpdateItemInputBuilder) -> Result<Updated, StorageError> {
+        match self.db.send(call).await {
+            Ok(done) => Ok(Updated::Done(done.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Updated::Refused(refused.item.clone()))
+                }
+                _ => Err(StorageError::from_sdk(error)),
+            },
+        }
     }
 }
 
@@ -144,18 +156,6 @@ enum Updated {
     Done(Item),
     /// The condition was refused, with the item that refused it, if there is one.
     Refused(Option<Item>),
-}
-
-async fn update(call: UpdateItemFluentBuilder) -> Result<Updated, StorageError> {
-    match call.send().await {
-        Ok(done) => Ok(Updated::Done(done.attributes.unwrap_or_default())),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                Ok(Updated::Refused(refused.item.clone()))
-            }
-            _ => Err(StorageError::from_sdk(error)),
-        },
-    }
 }
 
 /// An item as the record that it holds.

@@ -3,14 +3,17 @@
 //! The count lives in the user's item, so that charging a try also reads the user; for a name that nobody holds it
 //! lives in a row of its own and behaves the same, so that the answers do not tell which it was.
 
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemInput,
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::{
     AppStore, StorageError, Updated,
     keys::{self, EXPIRES, Key, Table},
-    number, read, text, update,
+    number, read, text,
 };
 use crate::user::{User, UserId};
 
@@ -135,10 +138,7 @@ impl AppStore<'_> {
         now: Timestamp,
     ) -> Result<Updated, StorageError> {
         let (table, key) = self.budget_of(account)?;
-        let mut call = self
-            .store
-            .db
-            .update_item()
+        let mut call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(table)?)
             .set_key(Some(key))
             .expression_attribute_names("#failures", FAILURES)
@@ -181,15 +181,12 @@ impl AppStore<'_> {
                     .expression_attribute_values(":expires", number(now.as_second() + kept.as_secs()));
             }
         }
-        update(call.update_expression(set).condition_expression(only_if)).await
+        self.store.update(call.update_expression(set).condition_expression(only_if)).await
     }
 
     /// Takes back what was charged: the password was right. A hash made with newer parameters replaces the old one.
     pub async fn clear_password_failures(&self, user: &User, rehashed: Option<String>) -> Result<(), StorageError> {
-        let mut call = self
-            .store
-            .db
-            .update_item()
+        let mut call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Users)?)
             .set_key(Some(keys::user(self.app, user.id)))
             .expression_attribute_names("#failures", FAILURES)
@@ -204,7 +201,7 @@ impl AppStore<'_> {
                 .expression_attribute_values(":old", text(old.clone())),
             _ => call.update_expression("REMOVE #failures, #last").condition_expression("attribute_exists(pk)"),
         };
-        match update(call).await? {
+        match self.store.update(call).await? {
             // Refused: changed or deleted meanwhile, so there is nothing to take back any more.
             Updated::Done(_) | Updated::Refused(_) => Ok(()),
         }
@@ -213,17 +210,14 @@ impl AppStore<'_> {
     /// Forgets all failures of a user, of the password and of the second factor: for the operator's command line.
     /// Whether there is such a user.
     pub async fn forget_failures(&self, user: UserId) -> Result<bool, StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Users)?)
             .set_key(Some(keys::user(self.app, user)))
             .update_expression(
                 "REMOVE passwordFailures, lastPasswordFailure, totpFailures, lastTotpFailure, totpFailuresInAll",
             )
             .condition_expression("attribute_exists(pk)");
-        Ok(match update(call).await? {
+        Ok(match self.store.update(call).await? {
             Updated::Done(_) => true,
             Updated::Refused(_) => false,
         })

@@ -3,7 +3,10 @@
 //! A user's account counts the rows of each kind. A new row takes the next numbers within the transaction that writes
 //! it, so that the numbers have no gaps, and a list can be entered at any place.
 
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::{
+    operation::query::QueryInput,
+    types::{Put, ReturnValuesOnConditionCheckFailure},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -238,18 +241,19 @@ impl AppStore<'_> {
             let answer = self
                 .store
                 .db
-                .query()
-                .table_name(self.store.tables.get(Table::Points)?)
-                .key_condition_expression("#pk = :pk AND #sk BETWEEN :oldest AND :newest")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(":pk", keys::user_partition(self.app, user))
-                .expression_attribute_values(":oldest", sort(oldest))
-                .expression_attribute_values(":newest", sort(newest))
-                .scan_index_forward(false)
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
+                .send(
+                    QueryInput::builder()
+                        .table_name(self.store.tables.get(Table::Points)?)
+                        .key_condition_expression("#pk = :pk AND #sk BETWEEN :oldest AND :newest")
+                        .expression_attribute_names("#pk", PK)
+                        .expression_attribute_names("#sk", SK)
+                        .expression_attribute_values(":pk", keys::user_partition(self.app, user))
+                        .expression_attribute_values(":oldest", sort(oldest))
+                        .expression_attribute_values(":newest", sort(newest))
+                        .scan_index_forward(false)
+                        .consistent_read(true)
+                        .set_exclusive_start_key(start),
+                )
                 .await
                 .map_err(StorageError::from_sdk)?;
             for item in answer.items.unwrap_or_default() {

@@ -2,10 +2,13 @@
 //!
 //! One row per key, which only ever moves forward: shown, scanned, confirmed, taken. Every move is one conditional
 //! write, so that of parallel ones exactly one happens; each carries a mark of its own (the scan's hash, the user, the
-//! collector's id, what was drawn for the row), so that the SDK, asking again after a lost answer, is not refused by its own first try.
+//! collector's id, what was drawn for the row), so that a call that is repeated after a lost answer is not refused by its own first try.
 
 use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError,
+    operation::{
+        put_item::{PutItemError, PutItemInput},
+        update_item::UpdateItemInput,
+    },
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
@@ -14,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AppStore, StorageError, Updated, item,
     keys::{self, EXPIRES, Table},
-    number, read, text, update,
+    number, read, text,
 };
 use crate::{
     secret::QrSecret,
@@ -197,10 +200,7 @@ impl AppStore<'_> {
             token_version: None,
         };
         let row = item(self.qr_key(key)?, &row)?;
-        let call = self
-            .store
-            .db
-            .put_item()
+        let call = PutItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_item(Some(row.clone()))
             // Rows that wait for the sweeper do not hold their keys.
@@ -208,10 +208,10 @@ impl AppStore<'_> {
             .expression_attribute_names("#until", "validUntil")
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match call.send().await {
+        match self.store.db.send(call).await {
             Ok(_) => Ok(OpenedSignIn::Done),
             Err(error) => match error.as_service_error() {
-                // The SDK asked again after a lost answer: the row is the one of its first try.
+                // Repeated after a lost answer: the row is the one of the first try.
                 Some(PutItemError::ConditionalCheckFailedException(refused)) if refused.item() == Some(&row) => {
                     Ok(OpenedSignIn::Done)
                 }
@@ -228,10 +228,7 @@ impl AppStore<'_> {
         nonce: &QrSecret,
         now: Timestamp,
     ) -> Result<ScannedSignIn, StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_key(Some(self.qr_key(key)?))
             .update_expression("SET #stage = :scanned, #scan = :scan, #until = :until, #expires = :expires")
@@ -247,7 +244,7 @@ impl AppStore<'_> {
             .expression_attribute_values(":until", number(valid_until(now)))
             .expression_attribute_values(":expires", number(expires(now)))
             .return_values(ReturnValue::AllNew);
-        Ok(match update(call).await? {
+        Ok(match self.store.update(call).await? {
             Updated::Done(item) => {
                 let row: Row = read(item)?;
                 let needs_proof = row.poll_hash.is_some();
@@ -283,10 +280,7 @@ impl AppStore<'_> {
         user: &User,
         now: Timestamp,
     ) -> Result<ConfirmedSignIn, StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_key(Some(self.qr_key(key)?))
             .update_expression(
@@ -309,7 +303,7 @@ impl AppStore<'_> {
             .expression_attribute_values(":now", number(now.as_millisecond()))
             .expression_attribute_values(":until", number(valid_until(now)))
             .expression_attribute_values(":expires", number(expires(now)));
-        Ok(match update(call).await? {
+        Ok(match self.store.update(call).await? {
             Updated::Done(_) => ConfirmedSignIn::Done,
             Updated::Refused(_) => ConfirmedSignIn::Unusable,
         })
@@ -338,10 +332,7 @@ impl AppStore<'_> {
         collector: &str,
         now: Timestamp,
     ) -> Result<TakenSignIn, StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_key(Some(self.qr_key(key)?))
             .update_expression("SET #stage = :taken, #collector = :collector")
@@ -360,7 +351,7 @@ impl AppStore<'_> {
             .expression_attribute_values(":user", number(confirmation.user_id))
             .expression_attribute_values(":version", number(confirmation.token_version))
             .expression_attribute_values(":now", number(now.as_millisecond()));
-        Ok(match update(call).await? {
+        Ok(match self.store.update(call).await? {
             Updated::Done(_) => TakenSignIn::Done,
             Updated::Refused(_) => TakenSignIn::Gone,
         })

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::digest;
 use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError,
+    operation::{
+        put_item::{PutItemError, PutItemInput},
+        update_item::UpdateItemInput,
+    },
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure::AllOld, Update},
 };
 use jiff::Timestamp;
@@ -16,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AppStore, StorageError, Updated, item,
     keys::{self, EXPIRES, Table},
-    number, read, text, update,
+    number, read, text,
 };
 use crate::entropy::hex;
 
@@ -84,14 +87,15 @@ impl AppStore<'_> {
         let sent = self
             .store
             .db
-            .put_item()
-            .table_name(self.store.tables.get(Table::Codes)?)
-            .set_item(Some(item(keys::request(self.app, &claim.digest), &record)?))
-            .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
-            .expression_attribute_names("#expires", EXPIRES)
-            .expression_attribute_values(":now", number(now))
-            .return_values_on_condition_check_failure(AllOld)
-            .send()
+            .send(
+                PutItemInput::builder()
+                    .table_name(self.store.tables.get(Table::Codes)?)
+                    .set_item(Some(item(keys::request(self.app, &claim.digest), &record)?))
+                    .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
+                    .expression_attribute_names("#expires", EXPIRES)
+                    .expression_attribute_values(":now", number(now))
+                    .return_values_on_condition_check_failure(AllOld),
+            )
             .await;
         let Err(error) = sent else { return Ok(Begun::First(claim)) };
         let there = match error.as_service_error() {
@@ -104,7 +108,7 @@ impl AppStore<'_> {
         Ok(match there.answer {
             _ if there.fingerprint != record.fingerprint => Begun::Conflict,
             Some(answer) => Begun::Answered(answer),
-            // The SDK repeats a put whose answer was lost: then this is our own.
+            // A put whose answer was lost is repeated: then this is our own.
             None if there.token == claim.token => Begun::First(claim),
             None if there.lease_until <= now => self.take_over(claim, &there.token, now).await?,
             None => Begun::InProgress,
@@ -113,10 +117,7 @@ impl AppStore<'_> {
 
     /// Goes on with a request that `worker` left without an answer. From then on, that one can do nothing more.
     async fn take_over(&self, mut claim: Claim, worker: &str, now: i64) -> Result<Begun, StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_key(Some(keys::request(self.app, &claim.digest)))
             .update_expression("SET #token = :token, #lease = :lease, #expires = :expires")
@@ -131,7 +132,7 @@ impl AppStore<'_> {
             .expression_attribute_values(":expires", number(now + KEPT))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(AllOld);
-        let there = match update(call).await? {
+        let there = match self.store.update(call).await? {
             Updated::Done(there) | Updated::Refused(Some(there)) => read::<Record>(there)?,
             Updated::Refused(None) => return Ok(Begun::InProgress),
         };
@@ -170,10 +171,7 @@ impl AppStore<'_> {
 
     /// Keeps the answer for those who repeat the request.
     pub async fn finish_request(&self, claim: &Claim, answer: &str) -> Result<(), StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_key(Some(keys::request(self.app, &claim.digest)))
             .update_expression("SET #answer = :answer")
@@ -183,17 +181,14 @@ impl AppStore<'_> {
             .expression_attribute_values(":answer", text(answer))
             .expression_attribute_values(":token", text(&claim.token));
         // Refused when somebody took over after the lease: then theirs is the answer that is kept.
-        match update(call).await? {
+        match self.store.update(call).await? {
             Updated::Done(_) | Updated::Refused(_) => Ok(()),
         }
     }
 
     /// Gives the claim back, so that the request can be repeated as if it never came.
     pub async fn release_request(&self, claim: &Claim) -> Result<(), StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_key(Some(keys::request(self.app, &claim.digest)))
             .update_expression("SET #lease = :over")
@@ -202,7 +197,7 @@ impl AppStore<'_> {
             .expression_attribute_names("#token", "token")
             .expression_attribute_values(":over", number(0))
             .expression_attribute_values(":token", text(&claim.token));
-        match update(call).await? {
+        match self.store.update(call).await? {
             Updated::Done(_) | Updated::Refused(_) => Ok(()),
         }
     }

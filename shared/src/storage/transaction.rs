@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::{
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput},
     types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
 
 use super::{Item, StorageError, Store};
+use crate::entropy::{Entropy, SystemEntropy};
 
 /// How often a transaction is tried when others work on the same items.
 const TRIES: u32 = 6;
@@ -56,11 +57,12 @@ impl<L: Copy> Transaction<L> {
     }
 
     /// Does the steps. Conflicts with other transactions are tried again after a random pause, a bounded number of
-    /// times; a lost answer is asked for again by the SDK under the same token, which DynamoDB answers from memory.
+    /// times; a lost answer is asked for again under the same token, which DynamoDB answers from memory.
     pub(super) async fn commit(self, store: &Store) -> Result<Transacted<L>, StorageError> {
         let mut pause = FIRST_PAUSE;
         for tries_left in (0..TRIES).rev() {
-            let sent = store.db.transact_write_items().set_transact_items(Some(self.steps.clone())).send().await;
+            let call = TransactWriteItemsInput::builder().client_request_token(request_token());
+            let sent = store.db.send(call.set_transact_items(Some(self.steps.clone()))).await;
             let Err(error) = sent else { return Ok(Transacted::Committed) };
             let reasons = match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
@@ -94,6 +96,12 @@ impl<L: Copy> Transaction<L> {
             .map(|(label, reason)| (*label, reason.item.clone()))
             .collect()
     }
+}
+
+/// What DynamoDB knows a repeated call by. It is a matter between the two: nothing that the store draws depends on it.
+fn request_token() -> String {
+    let entropy: &dyn Entropy = &SystemEntropy;
+    entropy.guid()
 }
 
 /// Waits before a transaction is built anew from what is stored now: a random time, longer after each refusal, so that

@@ -4,7 +4,7 @@
 //! conditional write whatever endpoint asked, and there is nothing that could be left behind when a user goes.
 
 use aws_sdk_dynamodb::{
-    operation::update_item::builders::UpdateItemFluentBuilder,
+    operation::update_item::{UpdateItemInput, builders::UpdateItemInputBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use super::{
     keys::{self, Table},
     number,
     password_budget::forgotten_before,
-    read, text, update,
+    read, text,
 };
 use crate::{
     two_factor::{STEP_SECONDS, SealedSecret},
@@ -110,7 +110,7 @@ impl AppStore<'_> {
         let mut seen: Option<Factor> = None;
         // A second round follows when the free tries are used up, a third when another try came between.
         for _ in 0..3 {
-            let factor = match update(self.charge_factor(user, seen.as_ref(), now)?).await? {
+            let factor = match self.store.update(self.charge_factor(user, seen.as_ref(), now)?).await? {
                 Updated::Done(item) => return Ok(FactorAttempt::Granted(read(item)?)),
                 Updated::Refused(None) => return Ok(FactorAttempt::Gone),
                 Updated::Refused(Some(item)) => read::<Factor>(item)?,
@@ -133,7 +133,7 @@ impl AppStore<'_> {
         user: UserId,
         seen: Option<&Factor>,
         now: Timestamp,
-    ) -> Result<UpdateItemFluentBuilder, StorageError> {
+    ) -> Result<UpdateItemInputBuilder, StorageError> {
         let call = self
             .factor(user)?
             .expression_attribute_names("#failures", "totpFailures")
@@ -184,7 +184,7 @@ impl AppStore<'_> {
             .condition_expression("#secret = :secret AND (attribute_not_exists(#step) OR #step < :step)")
             .expression_attribute_names("#step", "totpStep")
             .expression_attribute_values(":step", number(step));
-        changed(call, attempt).await
+        self.change_factor(call, attempt).await
     }
 
     /// Uses up a recovery code, if it is still there.
@@ -201,7 +201,7 @@ impl AppStore<'_> {
             .expression_attribute_names("#codes", "recoveryCodes")
             .expression_attribute_values(":codes", AttributeValue::Ss(vec![hash.to_owned()]))
             .expression_attribute_values(":code", text(hash));
-        changed(call, attempt).await
+        self.change_factor(call, attempt).await
     }
 
     /// Keeps a fresh secret for as long as the user may take to prove that it arrived. There is no recovery code yet that
@@ -222,7 +222,7 @@ impl AppStore<'_> {
             .expression_attribute_names("#all", "totpFailuresInAll")
             .expression_attribute_values(":pending", text(pending.as_str()))
             .expression_attribute_values(":until", number(until.as_millisecond()));
-        Ok(match update(call).await? {
+        Ok(match self.store.update(call).await? {
             Updated::Done(_) => Enrolled::Pending,
             Updated::Refused(Some(_)) => Enrolled::AlreadyOn,
             Updated::Refused(None) => Enrolled::Gone,
@@ -253,7 +253,7 @@ impl AppStore<'_> {
             .expression_attribute_names("#until", "totpPendingUntil")
             .expression_attribute_values(":step", number(step))
             .expression_attribute_values(":codes", AttributeValue::Ss(recovery_hashes));
-        changed(call, attempt).await
+        self.change_factor(call, attempt).await
     }
 
     /// Takes the second factor away for a right code of it.
@@ -270,7 +270,7 @@ impl AppStore<'_> {
             .expression_attribute_names("#step", "totpStep")
             .expression_attribute_names("#codes", "recoveryCodes")
             .expression_attribute_values(":step", number(step));
-        changed(call, attempt).await
+        self.change_factor(call, attempt).await
     }
 
     /// Takes the second factor away from whoever lost it: for the operator's command line. Whether there is such a
@@ -283,9 +283,21 @@ impl AppStore<'_> {
                  lastTotpFailure, totpFailuresInAll",
             )
             .condition_expression("attribute_exists(pk)");
-        Ok(match update(call).await? {
+        Ok(match self.store.update(call).await? {
             Updated::Done(_) => true,
             Updated::Refused(_) => false,
+        })
+    }
+
+    async fn change_factor(&self, call: UpdateItemInputBuilder, attempt: &str) -> Result<FactorChange, StorageError> {
+        Ok(match self.store.update(call).await? {
+            Updated::Done(_) => FactorChange::Done,
+            Updated::Refused(None) => FactorChange::Refused,
+            Updated::Refused(Some(item)) => {
+                // Our own write may be what refuses it: its answer was lost, and the call repeated.
+                let is_ours = read::<Factor>(item)?.attempt.as_deref() == Some(attempt);
+                if is_ours { FactorChange::Done } else { FactorChange::Refused }
+            }
         })
     }
 
@@ -298,7 +310,7 @@ impl AppStore<'_> {
         attempt: &str,
         set: &str,
         remove: &str,
-    ) -> Result<UpdateItemFluentBuilder, StorageError> {
+    ) -> Result<UpdateItemInputBuilder, StorageError> {
         let call = self
             .factor(user)?
             .update_expression(format!("{set}#attempt = :attempt REMOVE #failures, #last{remove}"))
@@ -312,27 +324,12 @@ impl AppStore<'_> {
         Ok(call)
     }
 
-    fn factor(&self, user: UserId) -> Result<UpdateItemFluentBuilder, StorageError> {
-        Ok(self
-            .store
-            .db
-            .update_item()
+    fn factor(&self, user: UserId) -> Result<UpdateItemInputBuilder, StorageError> {
+        Ok(UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Users)?)
             .set_key(Some(keys::user(self.app, user)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
     }
-}
-
-async fn changed(call: UpdateItemFluentBuilder, attempt: &str) -> Result<FactorChange, StorageError> {
-    Ok(match update(call).await? {
-        Updated::Done(_) => FactorChange::Done,
-        Updated::Refused(None) => FactorChange::Refused,
-        Updated::Refused(Some(item)) => {
-            // Our own write may be what refuses it: its answer was lost, and the SDK repeated it.
-            let is_ours = read::<Factor>(item)?.attempt.as_deref() == Some(attempt);
-            if is_ours { FactorChange::Done } else { FactorChange::Refused }
-        }
-    })
 }
 
 #[cfg(test)]

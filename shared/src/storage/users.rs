@@ -1,11 +1,12 @@
 //! Users: found by what is unique about them, changed field by field.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
 use jiff::Timestamp;
 
 use super::{
     AppStore, Holder, Identity, IpBudget, StorageError, Updated, Within,
     keys::{self, Key, Table},
-    number, read, text, update,
+    number, read, text,
 };
 use crate::{
     contact::Address,
@@ -98,10 +99,7 @@ impl AppStore<'_> {
         change: ProfileChange,
         now: Timestamp,
     ) -> Result<Change, StorageError> {
-        let mut call = self
-            .store
-            .db
-            .update_item()
+        let mut call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Users)?)
             .set_key(Some(keys::user(self.app, id)))
             .condition_expression("attribute_exists(pk)")
@@ -116,7 +114,7 @@ impl AppStore<'_> {
                     .expression_attribute_values(format!(":{name}"), text(value));
             }
         }
-        Ok(match update(call.update_expression(set)).await? {
+        Ok(match self.store.update(call.update_expression(set)).await? {
             Updated::Done(_) => Change::Done,
             Updated::Refused(_) => Change::Gone,
         })

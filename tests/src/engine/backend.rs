@@ -2,11 +2,10 @@
 
 use std::sync::PoisonError;
 
-use aws_credential_types::Credentials;
-use aws_smithy_http_client::tls;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use dynoxide::{Database, DynoxideError};
 use serde::{Serialize, de::DeserializeOwned};
+use shared::aws::Access;
 
 use super::Engine;
 
@@ -22,8 +21,8 @@ pub(super) enum Backend {
 pub(super) struct Outside {
     pub(super) endpoint: String,
     pub(super) region: String,
-    pub(super) credentials: Credentials,
-    pub(super) http: SharedHttpClient,
+    pub(super) credentials: SharedCredentialsProvider,
+    pub(super) access: Access,
 }
 
 impl Outside {
@@ -37,13 +36,10 @@ impl Outside {
             key("AWS_SECRET_ACCESS_KEY"),
             variable("AWS_SESSION_TOKEN"),
         );
-        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
-        Some(Self {
-            endpoint: variable("DYNAMODB_ENDPOINT")?,
-            region: variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
-            credentials,
-            http: aws_smithy_http_client::Builder::new().tls_provider(tls).build_https(),
-        })
+        let region = variable("AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned());
+        let credentials = SharedCredentialsProvider::new(credentials);
+        let access = Access::with_system_roots(Some(credentials.clone()), &*region);
+        Some(Self { endpoint: variable("DYNAMODB_ENDPOINT")?, region, credentials, access })
     }
 }
 

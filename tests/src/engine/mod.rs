@@ -1,4 +1,4 @@
-//! The SDK's connector around a DynamoDB engine: every call recorded, any call spoilt.
+//! A connector around a DynamoDB engine: every call recorded, any call spoilt.
 //!
 //! The engine is the embedded one, with no socket in between, unless `DYNAMODB_ENDPOINT` names another: an emulator, or
 //! DynamoDB itself, then with the keys and the region that the `AWS_` variables give.
@@ -16,13 +16,7 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{
-        Region,
-        retry::{RetryPartition, TokenBucket},
-    },
-};
+use aws_sdk_dynamodb::{Client, config::Region};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
@@ -30,6 +24,7 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use dynoxide::Database;
+use shared::aws::{self, Access, Retries, Service};
 
 use self::backend::{Backend, Outside};
 pub use self::faults::Fault;
@@ -40,6 +35,9 @@ use crate::{
     rights,
     schedules::Gate,
 };
+
+/// Where the embedded engine is, which is nowhere.
+const EMBEDDED: &str = "http://embedded";
 
 /// A call as it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,26 +120,13 @@ impl Engine {
         matches!(self.0.backend, Backend::Outside(_))
     }
 
-    /// A client of the engine for whoever writes past the service: what the service keeps true of its tables is not
-    /// expected of them any more.
+    /// The SDK's client of the engine for whoever writes past the service: what the service keeps true of its tables is
+    /// not expected of them any more.
     pub fn client(&self) -> Client {
         self.0.is_touched.store(true, Ordering::Relaxed);
-        self.service_client()
-    }
-
-    /// Whether nobody but the service can have written.
-    pub(crate) fn is_untouched(&self) -> bool {
-        !self.0.is_touched.load(Ordering::Relaxed)
-    }
-
-    /// The service's client. It retries and gives up like one of AWS, without waiting in between for long.
-    pub(crate) fn service_client(&self) -> Client {
-        // The SDK shares its allowance of retries over the whole process; a test has its own.
-        let partition = RetryPartition::custom("tests").token_bucket(TokenBucket::unlimited()).build();
         let builder = aws_sdk_dynamodb::Config::builder();
         let (endpoint, region, builder) = match &self.0.backend {
-            // An engine that checks no signature gets none: signing is most of what a call costs here.
-            Backend::Embedded(_) => ("http://embedded", "local".to_owned(), builder.allow_no_auth()),
+            Backend::Embedded(_) => (EMBEDDED, "local".to_owned(), builder.allow_no_auth()),
             Backend::Outside(outside) => {
                 let credentials = outside.credentials.clone();
                 (&*outside.endpoint, outside.region.clone(), builder.credentials_provider(credentials))
@@ -149,19 +134,37 @@ impl Engine {
         };
         let config = builder
             .behavior_version_latest()
-            .retry_partition(partition)
-            .retry_classifier(shared::storage::RetryConflicts)
-            .timeout_config(shared::aws::timeouts())
             .region(Region::new(region))
             .http_client(self.clone())
             .endpoint_url(endpoint)
-            .retry_config(
-                aws_sdk_dynamodb::config::retry::RetryConfig::standard()
-                    .with_max_attempts(3)
-                    .with_initial_backoff(Duration::from_millis(1)),
-            )
             .build();
         Client::from_conf(config)
+    }
+
+    /// Whether nobody but the service can have written.
+    pub(crate) fn is_untouched(&self) -> bool {
+        !self.0.is_touched.load(Ordering::Relaxed)
+    }
+
+    /// The service's client. It makes calls again and gives up like one of AWS, without waiting in between for long.
+    pub(crate) fn service_client(&self) -> aws::Client {
+        let access = match &self.0.backend {
+            // An engine that checks no signature gets none.
+            Backend::Embedded(_) => Access::new(self.connector(), None, "local").with_endpoint(Some(EMBEDDED)),
+            Backend::Outside(Outside { endpoint, region, credentials, .. }) => {
+                let credentials = Some(credentials.clone());
+                Access::new(self.connector(), credentials, &**region).with_endpoint(Some(endpoint))
+            }
+        };
+        access.with_retries(Retries::eager()).client(Service::DynamoDb)
+    }
+
+    fn connector(&self) -> Connector {
+        let outside = match &self.0.backend {
+            Backend::Embedded(_) => None,
+            Backend::Outside(outside) => Some(outside.access.connector()),
+        };
+        Connector { engine: self.clone(), outside }
     }
 
     /// The calls since the last time this was asked.
@@ -226,7 +229,7 @@ impl Engine {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         let is_spoilt = !self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         if let (Some(outside), false) = (outside, is_spoilt) {
-            // As the SDK signed it.
+            // As it was signed.
             return outside.call(request).await;
         }
         let Some(started) = started else { return Ok(self.answer_to(&operation, body, event).await) };
@@ -266,11 +269,7 @@ impl HttpConnector for Connector {
 }
 
 impl HttpClient for Engine {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        let outside = match &self.0.backend {
-            Backend::Embedded(_) => None,
-            Backend::Outside(outside) => Some(outside.http.http_connector(settings, components)),
-        };
-        SharedHttpConnector::new(Connector { engine: self.clone(), outside })
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.connector())
     }
 }

@@ -10,16 +10,14 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region},
-};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use dynoxide::Database;
 use infra::{Function, Template, Value as Setting};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{
     app::{AppId, AppKey, AppRecord},
+    aws::{Access, Client, Service},
     bitkey::{Bitkey, BitkeyRecord, BitkeyScope},
     entropy::{Entropy, SystemEntropy},
     jwt::{KeyRing, SigningKeySet},
@@ -46,7 +44,7 @@ pub struct World {
     pub key_id: String,
     /// A key for the demo app's licence codes.
     pub bitkey: String,
-    client: Client,
+    database: Database,
     wire: Wire,
     carrier: MockServer,
     secrets: BTreeMap<&'static str, String>,
@@ -60,11 +58,12 @@ impl World {
 
     /// One whose tables are at this address of the machine.
     pub async fn start_at(address: IpAddr) -> Self {
-        let wire = Wire::to(serve_engine().await, address).await;
-        let client = client(&wire.endpoint);
+        let database = Database::memory().expect("an engine in memory");
+        let wire = Wire::to(serve(database.clone()).await, address).await;
+        let client = Access::local(&wire.endpoint).client(Service::DynamoDb);
         let template = Template::bundled().expect("the template is readable");
         infra::create_tables(&client, &template, STACK).await.expect("the tables can be created");
-        let bitkey = fill(client.clone()).await;
+        let bitkey = fill(client).await;
 
         let carrier = MockServer::start().await;
         Mock::given(method("POST")).respond_with(ResponseTemplate::new(204)).mount(&carrier).await;
@@ -85,7 +84,7 @@ impl World {
             ("MAIL", webhook.clone()),
             ("SMS", webhook),
         ];
-        Self { key_id: keys.active, bitkey: bitkey.expose(), client, wire, carrier, secrets: secrets.into() }
+        Self { key_id: keys.active, bitkey: bitkey.expose(), database, wire, carrier, secrets: secrets.into() }
     }
 
     /// The environment that the template gives a function, with the values themselves where a deployment has the
@@ -125,16 +124,13 @@ impl World {
     }
 
     /// The tables lose one of them.
-    pub async fn lose_table(&self, suffix: &str) {
+    pub fn lose_table(&self, suffix: &str) {
         let name = format!("{STACK}-{suffix}");
-        self.client
-            .update_table()
-            .table_name(&name)
-            .deletion_protection_enabled(false)
-            .send()
-            .await
-            .expect("the protection can be taken off");
-        self.client.delete_table().table_name(name).send().await.expect("the table can be deleted");
+        let unprotected = json!({ "TableName": name, "DeletionProtectionEnabled": false });
+        let unprotected = serde_json::from_value(unprotected).expect("an input");
+        self.database.update_table(unprotected).expect("the protection can be taken off");
+        let deleted = serde_json::from_value(json!({ "TableName": name })).expect("an input");
+        self.database.delete_table(deleted).expect("the table can be deleted");
     }
 }
 
@@ -176,10 +172,9 @@ async fn fill(client: Client) -> Bitkey {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the engine serves until the test ends")]
-async fn serve_engine() -> String {
+async fn serve(engine: Database) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound port");
-    let engine = dynoxide::Database::memory().expect("an engine in memory");
     tokio::spawn(dynoxide::server::serve_on(listener, engine));
     address.to_string()
 }
@@ -222,14 +217,4 @@ impl Wire {
         self.cuts.send_replace(());
         open
     }
-}
-
-fn client(endpoint: &str) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("local"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-        .endpoint_url(endpoint)
-        .build();
-    Client::from_conf(config)
 }

@@ -49,7 +49,7 @@ async fn a_request_to_a_table_that_is_gone_fails_and_the_log_says_why() {
     let accounts = Lambda::start(&setup, &world, "accounts").await;
 
     accounts.invoke(&recorded("sign-up")).await.token();
-    world.lose_table("Users").await;
+    world.lose_table("Users");
     let answer = accounts.invoke(&recorded("sign-in")).await;
     answer.refused(500, "internal_error");
     assert!(!answer.body.to_string().contains("table"), "{answer:?}");

@@ -2,11 +2,11 @@
 
 use std::{io::Write as _, path::Path, process::Stdio, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 use shared::{
+    aws::Access,
     clock::Stopwatch,
     messages::{MailConfig, Messages, SmsConfig},
     storage::Table,
@@ -322,14 +322,9 @@ async fn aliyun_s_refusals_and_nonsense_are_the_log_s_business() {
     }
 }
 
-fn aws(server: &MockServer) -> SdkConfig {
-    let credentials = Credentials::from_keys("AKIDEXAMPLE", "secret", None);
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("ap-southeast-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(server.uri())
-        .build()
+fn aws(server: &MockServer) -> Access {
+    let credentials = SharedCredentialsProvider::new(Credentials::from_keys("AKIDEXAMPLE", "secret", None));
+    Access::with_system_roots(Some(credentials), "ap-southeast-1").with_endpoint(Some(&server.uri()))
 }
 
 async fn aws_world(server: &MockServer) -> World {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::Put;
+use aws_sdk_dynamodb::{
+    operation::{get_item::GetItemInput, query::QueryInput, update_item::UpdateItemInput},
+    types::Put,
+};
 use jiff::Timestamp;
 
 use super::Licence;
@@ -13,7 +16,6 @@ use crate::{
         keys::{self, PK, SK, Table},
         number, text,
         transaction::{Transacted, Transaction},
-        update,
     },
 };
 
@@ -97,11 +99,12 @@ impl AppStore<'_> {
         let answer = self
             .store
             .db
-            .get_item()
-            .table_name(self.licences()?)
-            .set_key(Some(keys::licence(self.app, sn)))
-            .consistent_read(true)
-            .send()
+            .send(
+                GetItemInput::builder()
+                    .table_name(self.licences()?)
+                    .set_key(Some(keys::licence(self.app, sn)))
+                    .consistent_read(true),
+            )
             .await
             .map_err(StorageError::from_sdk)?;
         answer.item.as_ref().map(Licence::read).transpose()
@@ -115,13 +118,14 @@ impl AppStore<'_> {
             let page = self
                 .store
                 .db
-                .query()
-                .table_name(self.licences()?)
-                .key_condition_expression("#pk = :pk")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_values(":pk", text(keys::licence_names(self.app)))
-                .set_exclusive_start_key(start)
-                .send()
+                .send(
+                    QueryInput::builder()
+                        .table_name(self.licences()?)
+                        .key_condition_expression("#pk = :pk")
+                        .expression_attribute_names("#pk", PK)
+                        .expression_attribute_values(":pk", text(keys::licence_names(self.app)))
+                        .set_exclusive_start_key(start),
+                )
                 .await
                 .map_err(StorageError::from_sdk)?;
             let names = page.items.unwrap_or_default().into_iter();
@@ -141,10 +145,7 @@ impl AppStore<'_> {
 
     /// Sets how many users may be linked. Those who are linked stay, even if they are more.
     pub async fn set_users_number(&self, sn: &Sn, users_number: Option<u64>) -> Result<Change, StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.licences()?)
             .set_key(Some(keys::licence(self.app, sn)))
             .condition_expression("attribute_exists(pk)")
@@ -155,7 +156,7 @@ impl AppStore<'_> {
             }
             None => call.update_expression("REMOVE #seats"),
         };
-        Ok(match update(call).await? {
+        Ok(match self.store.update(call).await? {
             Updated::Done(_) => Change::Done,
             Updated::Refused(_) => Change::Gone,
         })

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::{Put, ReturnValue};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemInput,
+    types::{Put, ReturnValue},
+};
 use serde::Deserialize;
 
 use super::{
@@ -107,14 +110,15 @@ impl AppStore<'_> {
         let drawn = self
             .store
             .db
-            .update_item()
-            .table_name(self.licences()?)
-            .set_key(Some(keys::next_ordinal(self.app, sn)))
-            .update_expression("ADD #next :count")
-            .expression_attribute_names("#next", "next")
-            .expression_attribute_values(":count", number(count))
-            .return_values(ReturnValue::AllNew)
-            .send()
+            .send(
+                UpdateItemInput::builder()
+                    .table_name(self.licences()?)
+                    .set_key(Some(keys::next_ordinal(self.app, sn)))
+                    .update_expression("ADD #next :count")
+                    .expression_attribute_names("#next", "next")
+                    .expression_attribute_values(":count", number(count))
+                    .return_values(ReturnValue::AllNew),
+            )
             .await
             .map_err(StorageError::from_sdk)?;
         let Counter { next } = read(drawn.attributes.unwrap_or_default())?;

@@ -5,6 +5,7 @@ use std::{
     ops::ControlFlow,
 };
 
+use aws_sdk_dynamodb::operation::query::QueryInput;
 use serde::{Deserialize, Serialize};
 
 use super::LinkedUser;
@@ -161,10 +162,7 @@ impl AppStore<'_> {
         source: Source<'_>,
         visit: &mut (dyn FnMut(Row) -> ControlFlow<()> + Send),
     ) -> Result<ControlFlow<()>, StorageError> {
-        let query = self
-            .store
-            .db
-            .query()
+        let query = QueryInput::builder()
             .table_name(self.licences()?)
             .projection_expression("#sk, #ordinal, #user")
             .expression_attribute_names("#pk", PK)
@@ -195,13 +193,8 @@ impl AppStore<'_> {
         let mut start = None;
         loop {
             let limit = left.map(|left| i32::try_from(left).unwrap_or(i32::MAX));
-            let page = query
-                .clone()
-                .set_limit(limit)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(StorageError::from_sdk)?;
+            let call = query.clone().set_limit(limit).set_exclusive_start_key(start);
+            let page = self.store.db.send(call).await.map_err(StorageError::from_sdk)?;
             let items = page.items.unwrap_or_default();
             left = left.map(|left| left.saturating_sub(items.len() as u64));
             for item in items {

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{Delete, ReturnValuesOnConditionCheckFailure::AllOld};
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemInput,
+    types::{Delete, ReturnValuesOnConditionCheckFailure::AllOld},
+};
 
 use super::{
     Licence,
@@ -16,7 +19,6 @@ use crate::{
         keys::{self, ORDINAL},
         number,
         transaction::Transaction,
-        update,
     },
     text::UserName,
 };
@@ -147,17 +149,14 @@ impl AppStore<'_> {
         let list = |format: fn(&u64) -> String, between| {
             empty.iter().take(CHUNK).map(|block| format(block)).collect::<Vec<_>>().join(between)
         };
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.licences()?)
             .set_key(Some(keys::licence(self.app, sn)))
             .update_expression(format!("REMOVE {}", list(|block| format!("b{block}"), ", ")))
             // A link that was on its way may have arrived in one of them: then another time.
             .condition_expression(list(|block| format!("b{block} = :none"), " AND "))
             .expression_attribute_values(":none", number(0));
-        match update(call).await? {
+        match self.store.update(call).await? {
             Updated::Done(_) | Updated::Refused(_) => Ok(()),
         }
     }

@@ -1,6 +1,9 @@
 //! Consents: one row each, found by its number, taken back by a mark in it.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::{
+    operation::{query::QueryInput, update_item::UpdateItemInput},
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -11,7 +14,7 @@ use crate::{
     storage::{
         AppStore, StorageError, Updated,
         keys::{self, CONSENTS, EXPIRES, PK, SK, Table},
-        number, read, text, update,
+        number, read, text,
     },
     user::UserId,
 };
@@ -57,19 +60,20 @@ impl AppStore<'_> {
             let page = self
                 .store
                 .db
-                .query()
-                .table_name(self.store.tables.get(Table::Consents)?)
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :consents)")
-                .filter_expression("attribute_not_exists(#expires)")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_names("#expires", EXPIRES)
-                .expression_attribute_values(":pk", keys::user_partition(self.app, user))
-                .expression_attribute_values(":consents", text(CONSENTS))
-                .consistent_read(true)
-                .limit(i32::try_from(LISTED - consents.len()).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(start)
-                .send()
+                .send(
+                    QueryInput::builder()
+                        .table_name(self.store.tables.get(Table::Consents)?)
+                        .key_condition_expression("#pk = :pk AND begins_with(#sk, :consents)")
+                        .filter_expression("attribute_not_exists(#expires)")
+                        .expression_attribute_names("#pk", PK)
+                        .expression_attribute_names("#sk", SK)
+                        .expression_attribute_names("#expires", EXPIRES)
+                        .expression_attribute_values(":pk", keys::user_partition(self.app, user))
+                        .expression_attribute_values(":consents", text(CONSENTS))
+                        .consistent_read(true)
+                        .limit(i32::try_from(LISTED - consents.len()).unwrap_or(i32::MAX))
+                        .set_exclusive_start_key(start),
+                )
                 .await
                 .map_err(StorageError::from_sdk)?;
             looked_at += usize::try_from(page.scanned_count).unwrap_or_default();
@@ -89,10 +93,7 @@ impl AppStore<'_> {
     /// them can live any more.
     pub async fn delete_consent(&self, user: UserId, id: ConsentId, now: Timestamp) -> Result<Deleted, StorageError> {
         let request = self.store.entropy.hex::<8>();
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Consents)?)
             .set_key(Some(keys::consent(self.app, user, id.place())))
             .update_expression("SET #expires = :expires, takenBackBy = :request")
@@ -102,22 +103,19 @@ impl AppStore<'_> {
             .expression_attribute_values(":request", text(&request))
             .expression_attribute_values(":expires", number(now.as_second() + i64::from(MAX_TOKEN_DAYS + 1) * DAY))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let there = match update(call).await? {
+        let there = match self.store.update(call).await? {
             Updated::Done(_) => return Ok(Deleted::Done),
             Updated::Refused(None) => return Ok(Deleted::Unknown),
             Updated::Refused(Some(there)) => read::<TakenBack>(there)?,
         };
-        // The SDK repeats a call whose answer was lost: then this request itself was the one.
+        // A call whose answer was lost is made again: then this request itself was the one.
         let is_own = there.id == id && there.taken_back_by.as_ref() == Some(&request);
         Ok(if is_own { Deleted::Done } else { Deleted::Unknown })
     }
 
     /// Ends the token that a code gave, for the code was used again.
     pub async fn refuse_grant(&self, used: &UsedCode, now: Timestamp) -> Result<(), StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Consents)?)
             .set_key(Some(keys::consent(self.app, used.user, used.consent.place())))
             .update_expression("ADD refused :grant")
@@ -130,7 +128,7 @@ impl AppStore<'_> {
             .expression_attribute_values(":grant", AttributeValue::Ss(vec![used.grant.as_str().to_owned()]))
             .expression_attribute_values(":id", text(used.grant.as_str()))
             .expression_attribute_values(":max", number(MAX_REFUSED));
-        match update(call).await? {
+        match self.store.update(call).await? {
             Updated::Done(_) => Ok(()),
             // Either the consent is taken back, and the token with it, or a client uses every code twice: then the row
             // would grow for ever.

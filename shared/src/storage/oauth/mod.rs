@@ -3,7 +3,10 @@
 mod consents;
 mod exchange;
 
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemInput, update_item::UpdateItemInput},
+    types::ReturnValuesOnConditionCheckFailure,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +17,7 @@ pub use self::{
 use super::{
     AppStore, IpBudget, StorageError, Updated, Within, item,
     keys::{self, Table},
-    read, text, update,
+    read, text,
 };
 use crate::{
     consent::{ConsentId, GrantId},
@@ -133,13 +136,14 @@ impl AppStore<'_> {
             consent_id: None,
             expires: grant.expires_at / 1_000 + DAY,
         };
-        // No condition: nobody draws 128 bits twice, and the SDK may repeat the call after a lost answer.
+        // No condition: nobody draws 128 bits twice, and the call may be repeated after a lost answer.
         self.store
             .db
-            .put_item()
-            .table_name(self.store.tables.get(Table::Codes)?)
-            .set_item(Some(item(keys::authorization_code(self.app, code), &row)?))
-            .send()
+            .send(
+                PutItemInput::builder()
+                    .table_name(self.store.tables.get(Table::Codes)?)
+                    .set_item(Some(item(keys::authorization_code(self.app, code), &row)?)),
+            )
             .await
             .map_err(StorageError::from_sdk)?;
         Ok(())
@@ -162,10 +166,7 @@ impl AppStore<'_> {
 
     /// Ends a code that was presented with something wrong. When it was exchanged meanwhile, this is its second use.
     pub async fn spend_code(&self, code: &AuthorizationCode) -> Result<Spent, StorageError> {
-        let call = self
-            .store
-            .db
-            .update_item()
+        let call = UpdateItemInput::builder()
             .table_name(self.store.tables.get(Table::Codes)?)
             .set_key(Some(keys::authorization_code(self.app, code)))
             .update_expression("SET #state = :spent")
@@ -174,7 +175,7 @@ impl AppStore<'_> {
             .expression_attribute_values(":spent", text(State::Spent.as_str()))
             .expression_attribute_values(":open", text(State::Open.as_str()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let found = match update(call).await? {
+        let found = match self.store.update(call).await? {
             Updated::Done(_) | Updated::Refused(None) => return Ok(Spent::Done),
             Updated::Refused(Some(found)) => read::<CodeRow>(found)?,
         };

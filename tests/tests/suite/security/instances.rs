@@ -92,7 +92,7 @@ async fn fi_16_a_function_starts_with_its_parameters_or_not_at_all() {
                 parameters.put(&format!("/{name}"), value);
             }
         }
-        let aws = shared::aws::function_settings(|name| variables.get(name).cloned()).unwrap();
+        let aws = shared::aws::Access::of_function(|name| variables.get(name).cloned()).unwrap();
         let start = async || config::load_from(variables.clone(), &aws, parameters.store(), routes.needed()).await;
         parameters.set_away(true);
         let error = start().await.expect_err("there is no default for a secret").to_string();
