@@ -96,6 +96,8 @@ impl HttpConnector for Http {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[tokio::test]
@@ -112,11 +114,59 @@ mod tests {
         assert!(http.0.tls.get().is_some());
     }
 
+    /// A server behind a certificate that it made itself for these names, and the certificate.
+    #[expect(clippy::disallowed_methods, reason = "the server is there until the test ends")]
+    async fn server(names: &[&str]) -> (String, Vec<u8>) {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![cert.der().clone()],
+                rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut asked = [0; 1024];
+                let read = stream.read(&mut asked).await.unwrap();
+                assert!(asked[..read].starts_with(b"GET / HTTP/1.1\r\n"), "{asked:?}");
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        });
+        (url, cert.pem().into_bytes())
+    }
+
+    async fn ask(roots: Roots, url: &str) -> Result<HttpResponse, ConnectorError> {
+        let mut request = HttpRequest::empty();
+        request.set_uri(url).unwrap();
+        Http::new(roots).call(request).await
+    }
+
+    #[tokio::test]
+    async fn over_tls_only_who_is_trusted_and_meant_is_heard() {
+        let (url, certificate) = server(&["localhost"]).await;
+        let answer = ask(Roots::File(certificate.clone()), &url).await.unwrap();
+        assert_eq!(answer.body().bytes(), Some(&b"hello"[..]));
+        for strangers in [Roots::Amazon, Roots::System] {
+            let error = ask(strangers.clone(), &url).await.unwrap_err();
+            assert!(format!("{error:?}").contains("UnknownIssuer"), "{strangers:?}: {error:?}");
+        }
+        let (url, certificate) = server(&["elsewhere.example"]).await;
+        let error = ask(Roots::File(certificate), &url).await.unwrap_err();
+        assert!(format!("{error:?}").contains("NotValidForName"), "{error:?}");
+    }
+
     #[tokio::test]
     async fn nobody_there_is_an_error_of_the_network() {
-        let mut request = HttpRequest::empty();
-        request.set_uri("http://127.0.0.1:1/").unwrap();
-        let error = Http::new(Roots::Amazon).call(request).await.unwrap_err();
+        let error = ask(Roots::Amazon, "http://127.0.0.1:1/").await.unwrap_err();
         assert!(error.is_io(), "{error:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tracing::{
     Event, Subscriber,
@@ -56,7 +57,8 @@ where
         {
             line.0.extend(emf::members(namespace, now.as_millisecond(), &line.0));
         }
-        writeln!(writer, "{line}")
+        writer.write_str(&serde_json::to_string(&line).map_err(|_| fmt::Error)?)?;
+        writer.write_char('\n')
     }
 }
 
@@ -97,12 +99,9 @@ impl Visit for Line {
     }
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, (name, value)) in self.0.iter().enumerate() {
-            write!(f, "{}{}:{value}", if number == 0 { '{' } else { ',' }, Value::from(*name))?;
-        }
-        f.write_str("}")
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
