@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    committed::{Cost, Weight},
+    committed::{Cost, Request, Weight},
     results::Results,
     servers::{ASKING_FLOOR, FLOOR, NODE_HANDLER, OURS, PYTHON_HANDLER},
 };
@@ -171,7 +171,7 @@ pub(crate) fn ratios(results: &Results, cost: &Cost) -> Vec<Target> {
     ] {
         let measured = computed(scenario, OURS).map(|it| (format!("{it:.0} µs"), it <= most));
         let floors = computed("read", FLOOR).zip(computed("read", ASKING_FLOOR));
-        let calls = endpoints.iter().filter_map(|name| cost.endpoint(name)).map(|it| it.calls()).sum::<u32>();
+        let calls = endpoints.iter().filter_map(|name| cost.endpoint(name)).map(Request::calls).sum::<u32>();
         let requests = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
         let floor = floors.map(|(empty, asking)| f64::from(requests) * empty + f64::from(calls) * (asking - empty));
         let other = floor.map_or_else(String::new, |it| format!("{it:.0} µs: HTTP and the kernel alone"));

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
     ser_de::{DeserializeResponse as _, SerializeRequest as _},
 };
 use aws_smithy_types::config_bag::ConfigBag;
-use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::{
     operation::{Call, Operation},
@@ -73,10 +73,16 @@ impl Client {
     }
 }
 
+async fn within(limit: Duration, answer: impl Future<Output = Answer>) -> Answer {
+    match timeout(limit, answer).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
+    }
+}
+
 impl Inner {
     async fn call(&self, operation: &Operation, input: Input) -> Answer {
-        let late = |elapsed: Elapsed| Err(SdkError::timeout_error(elapsed));
-        timeout(CALL_TIMEOUT, self.attempts(operation, input)).await.unwrap_or_else(late)
+        within(CALL_TIMEOUT, self.attempts(operation, input)).await
     }
 
     async fn attempts(&self, operation: &Operation, input: Input) -> Answer {
@@ -89,10 +95,7 @@ impl Inner {
         let mut attempt = 1;
         loop {
             let copy = request.try_clone().unwrap_or_else(|| unreachable!("the body is in memory"));
-            let answer = match timeout(ATTEMPT_TIMEOUT, self.attempt(operation, copy, &settings)).await {
-                Ok(answer) => answer,
-                Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
-            };
+            let answer = within(ATTEMPT_TIMEOUT, self.attempt(operation, copy, &settings)).await;
             let Err(error) = &answer else {
                 self.retries.succeeded();
                 return answer;

@@ -28,11 +28,11 @@ pub trait JsonInput: Debug + Serialize + Send + Sync + 'static {
 }
 
 /// What the client has to know of such an operation.
-pub(super) fn model<I: JsonInput>() -> Option<FrozenLayer> {
+pub(super) fn model<I: JsonInput>() -> FrozenLayer {
     let mut layer = Layer::new(I::TARGET);
     layer.store_put(SharedRequestSerializer::new(Json::<I>(PhantomData)));
     layer.store_put(SharedResponseDeserializer::new(Json::<I>(PhantomData)));
-    Some(layer.freeze())
+    layer.freeze()
 }
 
 #[derive(Debug)]

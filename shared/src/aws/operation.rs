@@ -31,14 +31,14 @@ pub trait Call {
 /// What is known of an operation: how its input is written and its answer read.
 #[derive(Debug)]
 pub struct Operation {
-    model: fn() -> Option<FrozenLayer>,
+    model: fn() -> FrozenLayer,
     layer: OnceLock<FrozenLayer>,
     /// The code of an error of this operation.
     pub(super) code: fn(&Error) -> Option<&str>,
 }
 
 impl Operation {
-    const fn new(model: fn() -> Option<FrozenLayer>, code: fn(&Error) -> Option<&str>) -> Self {
+    const fn new(model: fn() -> FrozenLayer, code: fn(&Error) -> Option<&str>) -> Self {
         Self { model, layer: OnceLock::new(), code }
     }
 
@@ -48,8 +48,7 @@ impl Operation {
     }
 
     fn layer(&self) -> &FrozenLayer {
-        let unmodelled = || unreachable!("every operation has a model");
-        self.layer.get_or_init(|| (self.model)().unwrap_or_else(unmodelled))
+        self.layer.get_or_init(self.model)
     }
 
     pub(super) fn serializer(&self) -> &SharedRequestSerializer {
@@ -61,6 +60,11 @@ impl Operation {
         let missing = || unreachable!("every operation has a deserialiser");
         self.layer().load::<SharedResponseDeserializer>().unwrap_or_else(missing)
     }
+}
+
+/// What the SDK knows of one of its operations.
+fn of_sdk(operation: &dyn RuntimePlugin) -> FrozenLayer {
+    operation.config().unwrap_or_else(|| unreachable!("every operation of the SDK has a configuration"))
 }
 
 /// The code of an error that is of this type.
@@ -78,7 +82,7 @@ macro_rules! calls {
             type Error = $error;
 
             fn operation() -> &'static Operation {
-                static OPERATION: Operation = Operation::new(|| $operation::new().config(), code::<$error>);
+                static OPERATION: Operation = Operation::new(|| of_sdk(&$operation::new()), code::<$error>);
                 &OPERATION
             }
 

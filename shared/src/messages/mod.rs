@@ -291,6 +291,10 @@ impl Messages {
         }
     }
 
+    #[cfg_attr(
+        not(any(feature = "mail", feature = "sms")),
+        expect(clippy::unused_async, reason = "only carriers that are elsewhere are waited for")
+    )]
     async fn hand_over(&self, message: &Message) -> Result<(), DeliveryError> {
         match &message.to {
             #[cfg_attr(not(feature = "mail"), expect(unused_variables, reason = "an outbox reads the message itself"))]
