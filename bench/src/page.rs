@@ -6,7 +6,7 @@ use crate::{
     committed::{Cost, Weight},
     load::{AT_A_TIME, Figures},
     results::Results,
-    servers::{FLOOR, OURS, READING_FLOOR},
+    servers::{ASKING_FLOOR, FLOOR, OURS, READING_FLOOR},
     targets::{Target, independent, ratios},
 };
 
@@ -204,7 +204,7 @@ fn servers(results: &Results) -> String {
         String::from("### Who was measured\n\n| | version | over | resident after the run |\n|---|---|---|--:|\n");
     for (name, it) in &results.servers {
         let over = match name.as_str() {
-            OURS | READING_FLOOR | "OpenAuth" => "DynamoDB API, the embedded engine",
+            OURS | ASKING_FLOOR | READING_FLOOR | "OpenAuth" => "DynamoDB API, the embedded engine",
             "better-auth" | "fastapi-users" | "glewlwyd" => "SQLite",
             "oidc-provider" => "its own memory",
             FLOOR => "nothing",

@@ -35,7 +35,7 @@ pub(crate) async fn floor(port: u16, engine: Option<&str>, bare: bool) -> Result
     let read = json!([{"method": "GET", "path": "/", "expect": "user0"}]);
     let answer = || Json(json!({"code": 200, "data": {"id": 1, "userName": OneUser::NAME}, "err": ""}));
     let route = if let Some(engine) = engine {
-        let user = Arc::new(OneUser::create(engine, "floor").await?);
+        let user = Arc::new(OneUser::create(engine, if bare { "asking-floor" } else { "reading-floor" }).await?);
         get(async move || {
             let found = if bare { user.ask().await } else { user.read().await.map(|item| item.len()) };
             match found {

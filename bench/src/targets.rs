@@ -178,8 +178,7 @@ pub(crate) fn ratios(results: &Results, cost: &Cost) -> Vec<Target> {
         let reason = floors.map(|(empty, asking)| {
             let call = asking - empty;
             format!(
-                "An empty answer takes {empty:.0} µs of a request, and a call that is neither signed nor understood \
-                 {call:.0} µs, nearly all of it in the kernel"
+                "An empty answer takes {empty:.0} µs of a request, and each call, neither signed nor understood, {call:.0} µs"
             )
         });
         all.push(Target::of(what, format!("≤ {most} µs"), measured).beside(other).because(reason));
