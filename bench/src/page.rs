@@ -26,7 +26,7 @@ const SCENARIOS: [(&str, &str, &str); 3] = [
          access token that it keeps in its own memory; fastapi-users `users/me` with a signed token; glewlwyd \
          `profile_list` with its session cookie. All read the user anew, so that one who is disabled is refused at once, \
          but for oidc-provider, whose user comes from a function of the bench. Tessera has seen its tokens before: the \
-         first time it verifies a signature, too, which is as many instructions again \
+         first time it verifies a signature, too, which takes more than all the rest \
          ([why](adr/0033-a-verified-token-is-remembered.md)).",
     ),
     ("more", "What only Tessera has here", "Grants are by a linked identity, so that no password hash hides the rest."),

@@ -30,7 +30,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
         let (client, stack) = match &self.stack {
-            Some(stack) => (operator_client(Service::DynamoDb).await, stack.as_str()),
+            Some(stack) => (operator_client(Service::DynamoDb).await?, stack.as_str()),
             None => (Access::local(&self.dynamodb_endpoint).client(Service::DynamoDb), LOCAL_STACK),
         };
         let store = Store::new(client, TableNames::of_stack(stack), None, Duration::ZERO, Arc::new(SystemEntropy));
@@ -49,14 +49,14 @@ impl Connection {
 
 /// A client with the operator's own credentials and region, and at the endpoint that is configured for the service, as
 /// every tool of AWS has it.
-pub(crate) async fn operator_client(service: Service) -> Client {
+pub(crate) async fn operator_client(service: Service) -> Result<Client, Failure> {
     let settings = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let key =
         ServiceConfigKey::builder().service_id(service.id()).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let of_service = settings.service_config().zip(key.ok()).and_then(|(config, key)| config.load_config(key));
     let endpoint = of_service.or_else(|| settings.endpoint_url().map(str::to_owned));
-    let region = settings.region().map_or("us-east-1", AsRef::as_ref);
-    Access::with_system_roots(settings.credentials_provider(), region)
-        .with_endpoint(endpoint.as_deref())
-        .client(service)
+    let no_region = || Failure::new("no region is set: AWS_REGION names one, or your profile");
+    let region = settings.region().ok_or_else(no_region)?.as_ref();
+    let access = Access::with_system_roots(settings.credentials_provider(), region);
+    Ok(access.with_endpoint(endpoint.as_deref()).client(service))
 }

@@ -51,7 +51,7 @@ pub(crate) struct Stack {
 }
 
 pub(crate) async fn run(command: KeyCommand) -> Result<Value, Failure> {
-    let store = ParameterStore::new(operator_client(Service::SystemsManager).await);
+    let store = ParameterStore::new(operator_client(Service::SystemsManager).await?);
     match command {
         KeyCommand::Init(stack) => init(&store, &stack.name).await,
         KeyCommand::Status(stack) => status(&store, &stack.name).await,

@@ -124,6 +124,16 @@ fn key(address: SocketAddr, args: &[&str]) -> Output {
         .unwrap()
 }
 
+#[test]
+fn without_a_region_nothing_is_called() {
+    let mut command = Command::new(TESSERA);
+    command.args(["key", "init", "--stack", "shop"]).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
+    command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("no region is set"), "{said}");
+}
+
 fn names(value: &Value) -> Vec<&str> {
     value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().rsplit('/').next().unwrap()).collect()
 }
