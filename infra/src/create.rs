@@ -99,12 +99,16 @@ fn is_active(table: Option<&TableDescription>) -> bool {
 }
 
 async fn wait_until_active(client: &Client, name: &str) -> Result<(), CreateError> {
-    for _ in 0..CREATION.as_secs() {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    // Emulators call a table active as soon as they are asked.
+    let (mut waited, mut pause) = (Duration::ZERO, Duration::from_millis(50));
+    while waited < CREATION {
         let described = client.send(DescribeTableInput::builder().table_name(name)).await;
         if is_active(described.map_err(|error| engine(&error))?.table()) {
             return Ok(());
         }
+        tokio::time::sleep(pause).await;
+        waited += pause;
+        pause = (pause * 2).min(Duration::from_secs(2));
     }
     Err(CreateError::Engine(format!("{name} is not there after {} seconds", CREATION.as_secs())))
 }
