@@ -79,3 +79,10 @@ fn alarms_watch_what_the_functions_count() {
     }
     assert!(watched > 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn tables_that_are_active_at_once_are_not_waited_for() {
+    let begun = tokio::time::Instant::now();
+    tests::World::new().await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+}
