@@ -1,13 +1,11 @@
 //! The Systems Manager's parameter store, which keeps what a deployment must not have in its settings.
 
-use aws_smithy_runtime_api::client::{interceptors::context::Input, orchestrator::HttpResponse, result::SdkError};
-use aws_smithy_types::error::{
-    ErrorMetadata, display::DisplayErrorContext, metadata::ProvideErrorMetadata as _, operation::BuildError,
-};
-use jiff::Timestamp;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::{ErrorMetadata, display::DisplayErrorContext, metadata::ProvideErrorMetadata as _};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Call, Client, JsonInput, Operation};
+use crate::aws::{Client, JsonInput, Operation};
 
 /// A parameter as it is kept.
 #[derive(Clone)]
@@ -133,8 +131,8 @@ struct FoundParameter {
 impl From<FoundParameter> for Parameter {
     fn from(found: FoundParameter) -> Self {
         let FoundParameter { name, value: Secret(value), version, last_modified_date } = found;
-        let modified =
-            Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from_secs_f64(last_modified_date).unwrap_or_default();
+        let since = SignedDuration::try_from_secs_f64(last_modified_date).ok();
+        let modified = since.and_then(|since| Timestamp::UNIX_EPOCH.checked_add(since).ok()).unwrap_or_default();
         Self { name, value, version, modified }
     }
 }
@@ -142,19 +140,10 @@ impl From<FoundParameter> for Parameter {
 impl JsonInput for GetParameters {
     const TARGET: &'static str = "AmazonSSM.GetParameters";
     type Output = Found;
-}
 
-impl Call for GetParameters {
-    type Output = Found;
-    type Error = ErrorMetadata;
-
-    fn operation() -> &'static Operation {
-        static OPERATION: Operation = Operation::json::<GetParameters>();
-        &OPERATION
-    }
-
-    fn into_input(self) -> Result<Input, BuildError> {
-        Ok(Input::erase(self))
+    fn model() -> &'static Operation {
+        static MODEL: Operation = Operation::json::<GetParameters>();
+        &MODEL
     }
 }
 
@@ -184,18 +173,9 @@ impl PutParameter {
 impl JsonInput for PutParameter {
     const TARGET: &'static str = "AmazonSSM.PutParameter";
     type Output = Put;
-}
 
-impl Call for PutParameter {
-    type Output = Put;
-    type Error = ErrorMetadata;
-
-    fn operation() -> &'static Operation {
-        static OPERATION: Operation = Operation::json::<PutParameter>();
-        &OPERATION
-    }
-
-    fn into_input(self) -> Result<Input, BuildError> {
-        Ok(Input::erase(self))
+    fn model() -> &'static Operation {
+        static MODEL: Operation = Operation::json::<PutParameter>();
+        &MODEL
     }
 }

@@ -14,9 +14,11 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{
     body::SdkBody,
     config_bag::{ConfigBag, FrozenLayer, Layer},
-    error::ErrorMetadata,
+    error::{ErrorMetadata, operation::BuildError},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::operation::{Call, Operation};
 
 /// An input that serde writes. What fails is said by a code and a sentence, as an [`ErrorMetadata`].
 pub trait JsonInput: Debug + Serialize + Send + Sync + 'static {
@@ -25,6 +27,22 @@ pub trait JsonInput: Debug + Serialize + Send + Sync + 'static {
 
     /// What comes back.
     type Output: Debug + DeserializeOwned + Send + Sync + 'static;
+
+    /// An [`Operation::json`] of this input, in a static.
+    fn model() -> &'static Operation;
+}
+
+impl<I: JsonInput> Call for I {
+    type Output = I::Output;
+    type Error = ErrorMetadata;
+
+    fn operation() -> &'static Operation {
+        I::model()
+    }
+
+    fn into_input(self) -> Result<Input, BuildError> {
+        Ok(Input::erase(self))
+    }
 }
 
 /// What the client has to know of such an operation.
@@ -50,6 +68,11 @@ impl<I: JsonInput> SerializeRequest for Json<I> {
     }
 }
 
+/// Where an answer cannot be read. What stands there may be a secret.
+fn unread(error: &serde_json::Error) -> OrchestratorError<Error> {
+    OrchestratorError::other(format!("{:?} at column {} of the answer", error.classify(), error.column()))
+}
+
 /// How a service refuses.
 #[derive(Deserialize)]
 struct Refusal {
@@ -68,10 +91,10 @@ impl<I: JsonInput> DeserializeResponse for Json<I> {
     ) -> Result<Output, OrchestratorError<Error>> {
         let body = response.body().bytes().unwrap_or_default();
         if response.status().is_success() {
-            let output: I::Output = serde_json::from_slice(body).map_err(OrchestratorError::other)?;
+            let output: I::Output = serde_json::from_slice(body).map_err(|error| unread(&error))?;
             return Ok(Output::erase(output));
         }
-        let Refusal { code, message } = serde_json::from_slice(body).map_err(OrchestratorError::other)?;
+        let Refusal { code, message } = serde_json::from_slice(body).map_err(|error| unread(&error))?;
         let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or_default();
         let mut said = ErrorMetadata::builder().code(code);
         if let Some(message) = message {
