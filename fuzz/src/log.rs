@@ -17,8 +17,8 @@ pub(crate) fn run(bytes: &[u8]) {
     let cause = lines[0]["cause"].as_str().expect("a text");
     assert_eq!(mask::text(cause), cause, "masked once is masked");
     for word in text.split(|c: char| c.is_whitespace() || c == ',') {
-        // An address may look like a mask: then it is its own.
-        let is_mask = word.contains("***@");
+        // An address may look like a mask, or like the end of one: then it is its own.
+        let is_mask = word.contains("***@") || word.trim_start_matches('*').starts_with('@');
         if !is_mask && (Email::parse(word).is_ok() || (Phone::parse(word).is_ok() && word.len() > 7)) {
             assert!(!cause.contains(word), "{word}");
         }

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod log;
 pub mod messages;
 pub mod name_filter;
+pub mod outbound;
 pub mod parameter_store;
 pub mod password;
 pub mod points;

@@ -10,11 +10,15 @@ use std::{
     time::Duration,
 };
 
+use axum::{body::Bytes, http::Request};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
-use shared::settings::MiniProgram;
-use tokio::sync::OnceCell;
+use shared::{
+    outbound::{self, HttpClient, OutboundError, Roots},
+    settings::MiniProgram,
+};
+use tokio::time::{error::Elapsed, timeout};
 
 use crate::picture::Picture;
 
@@ -48,16 +52,18 @@ pub(crate) enum WeChatError {
     },
     /// WeChat could not be reached.
     #[error("WeChat does not answer: {0}")]
-    Unreachable(#[from] reqwest::Error),
+    Unreachable(#[from] OutboundError),
+    /// WeChat takes too long.
+    #[error("WeChat does not answer in time")]
+    TimedOut(#[from] Elapsed),
     /// WeChat answered with something else than a picture or an error.
     #[error("WeChat's answer is no answer: {0}")]
     Nonsense(&'static str),
 }
 
 /// WeChat, with the access tokens that it gave.
-#[derive(Default)]
 pub(crate) struct WeChat {
-    http: OnceCell<reqwest::Client>,
+    http: HttpClient,
     /// By the mini program: a new secret does not use the old one's token.
     tokens: Mutex<HashMap<(String, String), AccessToken>>,
 }
@@ -75,6 +81,10 @@ enum Drawn {
 }
 
 impl WeChat {
+    pub(crate) fn new() -> Self {
+        Self { http: HttpClient::new(Roots::System), tokens: Mutex::default() }
+    }
+
     /// The code of a path, at least as wide as WeChat makes them.
     pub(crate) async fn code(
         &self,
@@ -142,30 +152,18 @@ impl WeChat {
         }
     }
 
-    async fn post(&self, url: &str, body: &serde_json::Value) -> Result<Vec<u8>, WeChatError> {
-        let http = self.http.get_or_try_init(|| async { client() }).await.map_err(reqwest::Error::without_url)?;
-        let sent = http.post(url).json(body).send().await.map_err(reqwest::Error::without_url)?;
-        if !sent.status().is_success() {
-            return Err(WeChatError::Nonsense("the status is not a success"));
-        }
-        let mut answer = sent;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
-            if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(WeChatError::Nonsense("the answer has no end"));
+    async fn post(&self, url: &str, body: &serde_json::Value) -> Result<Bytes, WeChatError> {
+        let request = Request::post(url).header("content-type", "application/json").body(body.to_string().into());
+        let request = request.map_err(OutboundError::from)?;
+        let exchange = async {
+            let answer = self.http.request(request).await.map_err(OutboundError::from)?;
+            if !answer.status().is_success() {
+                return Err(WeChatError::Nonsense("the status is not a success"));
             }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
+            Ok(outbound::body(answer, MAX_ANSWER_BYTES).await?)
+        };
+        timeout(PATIENCE, exchange).await?
     }
-}
-
-fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .connect_timeout(PATIENCE / 2)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
 }
 
 fn owner(program: &MiniProgram) -> (String, String) {
@@ -204,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn no_error_carries_the_access_token() {
         // Nothing answers there.
-        let error = WeChat::default().draw("http://127.0.0.1:9", "an-access-token", "a", 430).await.err().unwrap();
+        let error = WeChat::new().draw("http://127.0.0.1:9", "an-access-token", "a", 430).await.err().unwrap();
         let text = format!("{error} {error:?}");
         assert!(text.starts_with("WeChat does not answer") && !text.contains("an-access-token"), "{text}");
     }

@@ -22,7 +22,7 @@ use self::{api::WeChat, wxa_code_get::WxaCodeGet};
 /// The group's endpoints.
 pub fn routes() -> Routes {
     // Lives as long as the instance, so that connections and access tokens serve many requests.
-    let wechat = Arc::<WeChat>::default();
+    let wechat = Arc::new(WeChat::new());
     Routes::new().stores_in([Table::Apps, Table::Codes]).needs(HASH_KEY).add(
         wxa_code_get::ROUTE,
         move |ctx: Ctx, app: App, State(env): State<Env>, Body(command): Body<WxaCodeGet>| async move {

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use axum::body::Bytes;
 use fast_qr::{ECL, QRBuilder, qr::QRCodeError};
 
 /// A picture, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Picture {
     pub(crate) media_type: &'static str,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
 }
 
 /// The empty border that scanners need, in modules.
@@ -35,11 +36,11 @@ impl Picture {
         let svg = format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{width}" viewBox="0 0 {side} {side}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{side}v{side}H0z"/><path d="{modules}"/></svg>"##
         );
-        Ok(Self { media_type: "image/svg+xml", bytes: svg.into_bytes() })
+        Ok(Self { media_type: "image/svg+xml", bytes: svg.into() })
     }
 
     /// A picture that somebody else made, if its bytes are one.
-    pub(crate) fn recognise(bytes: Vec<u8>) -> Option<Self> {
+    pub(crate) fn recognise(bytes: Bytes) -> Option<Self> {
         let media_type = if bytes.starts_with(b"\xff\xd8\xff") {
             "image/jpeg"
         } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {

@@ -3,7 +3,7 @@
 //! The SDK's own client builds its configuration, its interceptors and its endpoint anew for each call, which is most of
 //! what a call through it computes.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector as _, SharedHttpConnector},
@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::{
     ser_de::{DeserializeResponse as _, SerializeRequest as _},
 };
 use aws_smithy_types::config_bag::ConfigBag;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     operation::{Call, Operation},
@@ -73,19 +73,9 @@ impl Client {
     }
 }
 
-async fn within(limit: Duration, answer: impl Future<Output = Answer>) -> Answer {
-    match timeout(limit, answer).await {
-        Ok(answer) => answer,
-        Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
-    }
-}
-
 impl Inner {
     async fn call(&self, operation: &Operation, input: Input) -> Answer {
-        within(CALL_TIMEOUT, self.attempts(operation, input)).await
-    }
-
-    async fn attempts(&self, operation: &Operation, input: Input) -> Answer {
+        let end = Instant::now() + CALL_TIMEOUT;
         let mut settings = ConfigBag::base();
         let written = operation.serializer().serialize_input(input, &mut settings);
         let mut request = written.map_err(SdkError::construction_failure)?;
@@ -95,7 +85,12 @@ impl Inner {
         let mut attempt = 1;
         loop {
             let copy = request.try_clone().unwrap_or_else(|| unreachable!("the body is in memory"));
-            let answer = within(ATTEMPT_TIMEOUT, self.attempt(operation, copy, &settings)).await;
+            // Pinned here, since a future that is handed over is copied.
+            let answer = pin!(self.attempt(operation, copy, &settings));
+            let answer = match timeout_at(end.min(Instant::now() + ATTEMPT_TIMEOUT), answer).await {
+                Ok(answer) => answer,
+                Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
+            };
             let Err(error) = &answer else {
                 self.retries.succeeded();
                 return answer;

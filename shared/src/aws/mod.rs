@@ -6,11 +6,11 @@
 //! read all the same, and `CA_BUNDLE` names other roots: the path of a PEM file, or `system`.
 
 mod client;
-mod http;
+mod connector;
 mod json;
 mod operation;
+mod partitions;
 mod retries;
-mod roots;
 mod signature;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -22,8 +22,11 @@ pub use self::{
     operation::{Call, Operation},
     retries::Retries,
 };
-use self::{http::Http, roots::Roots, signature::Signer};
-use crate::config::ConfigError;
+use self::{connector::Connector, signature::Signer};
+use crate::{
+    config::ConfigError,
+    outbound::{HttpClient, Roots},
+};
 
 /// A service that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,13 +96,13 @@ impl Access {
             None,
             "the function's environment",
         );
-        let roots = Roots::of(&region, variable("CA_BUNDLE").as_deref())?;
-        Ok(Self::new(Http::new(roots), Some(SharedCredentialsProvider::new(credentials)), region))
+        let roots = partitions::roots(&region, variable("CA_BUNDLE").as_deref())?;
+        Ok(Self::new(Connector(HttpClient::new(roots)), Some(SharedCredentialsProvider::new(credentials)), region))
     }
 
     /// Somebody's who is not a function: over what the operating system trusts.
     pub fn with_system_roots(credentials: Option<SharedCredentialsProvider>, region: impl Into<String>) -> Self {
-        Self::new(Http::new(Roots::System), credentials, region)
+        Self::new(Connector(HttpClient::new(Roots::System)), credentials, region)
     }
 
     /// What an engine is called with that takes any credentials.
@@ -129,7 +132,7 @@ impl Access {
     pub fn client(&self, service: Service) -> Client {
         let (prefix, signing_name) = service.names();
         let signer = self.credentials.clone().map(|provider| Signer::new(provider, &self.region, signing_name));
-        let of_region = || format!("https://{prefix}.{}.{}", self.region, roots::domain(&self.region));
+        let of_region = || format!("https://{prefix}.{}.{}", self.region, partitions::domain(&self.region));
         let endpoint = self.endpoint.clone().unwrap_or_else(of_region);
         Client::new(self.http.clone(), &endpoint, signer, self.retries.clone())
     }

@@ -4,14 +4,17 @@
 //! The service knows approved templates only: the text is theirs, the code is its one parameter.
 
 use aws_lc_rs::{digest, hmac};
+use aws_smithy_types::body::SdkBody;
+use http::{Uri, uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{
-    AliyunConfig, DeliveryError, Message, Reason,
-    http::{HttpClient, check_url, http_error},
+use super::{AliyunConfig, DeliveryError, Message, Reason, over_http};
+use crate::{
+    contact::Phone,
+    entropy::hex,
+    outbound::{self, HttpClient, OutboundError},
 };
-use crate::{contact::Phone, entropy::hex};
 
 /// RFC 3986: what stays as it is.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -22,7 +25,7 @@ const MAX_ANSWER: usize = 16 * 1024;
 #[derive(Clone)]
 pub(super) struct Aliyun {
     client: HttpClient,
-    url: reqwest::Url,
+    url: Uri,
     access_key_id: String,
     key: std::sync::Arc<hmac::Key>,
     sign_name: String,
@@ -37,13 +40,12 @@ struct Answer {
 
 impl Aliyun {
     pub(super) fn new(config: &AliyunConfig) -> Result<Self, String> {
-        check_url(&config.url)?;
+        let url = over_http::url(&config.url)?;
         if config.templates.is_empty() {
             return Err("templates names no template".to_owned());
         }
-        let url = reqwest::Url::parse(&config.url).map_err(|_| "url is not a URL".to_owned())?;
         Ok(Self {
-            client: HttpClient::default(),
+            client: over_http::client(),
             url,
             access_key_id: config.access_key_id.clone(),
             key: hmac::Key::new(hmac::HMAC_SHA256, config.access_key_secret.as_bytes()).into(),
@@ -67,41 +69,27 @@ impl Aliyun {
             ("TemplateCode", template),
             ("TemplateParam", &parameters),
         ]);
-        let host = match (self.url.host_str(), self.url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            (None, _) => return Err(DeliveryError::Unsuitable),
-        };
         let request = Request {
-            host: &host,
+            host: self.url.authority().map_or("", uri::Authority::as_str),
             action: "SendSms",
             version: "2017-05-25",
             date: message.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             nonce: &message.id,
             query: &query,
         };
-        let mut url = self.url.clone();
-        url.set_query(Some(&query));
-        let mut call = self
-            .client
-            .get()
-            .await?
-            .post(url)
+        let url = uri::Builder::from(self.url.clone()).path_and_query(format!("/?{query}")).build();
+        let mut call = http::Request::post(url.map_err(OutboundError::from)?)
             .header("authorization", request.authorization(&self.access_key_id, &self.key));
         for (name, value) in request.headers() {
             call = call.header(name, value);
         }
-        let mut answer = call.send().await.map_err(|error| http_error(&error))?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| http_error(&error))? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER {
-                return Err(DeliveryError::Nonsense);
-            }
-        }
+        let call = call.body(SdkBody::empty()).map_err(OutboundError::from)?;
+        let answer = self.client.request(call).await.map_err(OutboundError::from)?;
+        let status = answer.status();
+        let body = outbound::body(answer, MAX_ANSWER).await?;
         // Refusals come with any status, and some of them with 200: the body decides.
         let Ok(Answer { code }) = serde_json::from_slice(&body) else { return Err(DeliveryError::Nonsense) };
-        if code == "OK" && answer.status().is_success() { Ok(()) } else { Err(DeliveryError::refused(&code)) }
+        if code == "OK" && status.is_success() { Ok(()) } else { Err(DeliveryError::refused(&code)) }
     }
 }
 

@@ -9,9 +9,9 @@ mod aliyun;
 mod config;
 #[cfg(feature = "end-user-messaging")]
 mod end_user_messaging;
-#[cfg(any(feature = "mail", feature = "sms"))]
-mod http;
 mod outbox;
+#[cfg(any(feature = "mail", feature = "sms"))]
+mod over_http;
 #[cfg(feature = "ses")]
 mod ses;
 #[cfg(feature = "mail")]

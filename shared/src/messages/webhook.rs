@@ -6,19 +6,22 @@
 //! means that it took the message.
 
 use aws_lc_rs::hmac;
+use http::{Request, Uri};
 use serde::Serialize;
 
-use super::{
-    DeliveryError, Message, WebhookConfig,
-    http::{HttpClient, check_url, http_error},
+use super::{DeliveryError, Message, WebhookConfig, over_http};
+use crate::{
+    contact::Address,
+    entropy::hex,
+    outbound::{HttpClient, OutboundError},
+    secret::VerificationCode,
 };
-use crate::{contact::Address, entropy::hex, secret::VerificationCode};
 
 /// A service of yours.
 #[derive(Clone)]
 pub(super) struct Webhook {
     client: HttpClient,
-    url: String,
+    url: Uri,
     key: std::sync::Arc<hmac::Key>,
 }
 
@@ -38,12 +41,12 @@ struct Payload<'a> {
 
 impl Webhook {
     pub(super) fn new(config: &WebhookConfig) -> Result<Self, String> {
-        check_url(&config.url)?;
+        let url = over_http::url(&config.url)?;
         if config.secret.chars().count() < 32 {
             return Err("secret must have at least 32 characters".to_owned());
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, config.secret.as_bytes());
-        Ok(Self { client: HttpClient::default(), url: config.url.clone(), key: key.into() })
+        Ok(Self { client: over_http::client(), url, key: key.into() })
     }
 
     pub(super) async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
@@ -63,18 +66,13 @@ impl Webhook {
         })
         .map_err(|_| DeliveryError::Unsuitable)?;
         let timestamp = message.at.as_second();
-        let answer = self
-            .client
-            .get()
-            .await?
-            .post(&self.url)
+        let request = Request::post(&self.url)
             .header("content-type", "application/json")
             .header("x-tessera-timestamp", timestamp)
             .header("x-tessera-signature", sign(&self.key, timestamp, &body))
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| http_error(&error))?;
+            .body(body.into())
+            .map_err(OutboundError::from)?;
+        let answer = self.client.request(request).await.map_err(OutboundError::from)?;
         if answer.status().is_success() { Ok(()) } else { Err(DeliveryError::refused(answer.status().as_str())) }
     }
 }
@@ -107,6 +105,8 @@ mod tests {
         assert_eq!(webhook("http://127.0.0.1:9/hook", secret), Ok(()));
         assert!(webhook("http://sms.example/hook", secret).is_err());
         assert!(webhook("ftp://127.0.0.1/", secret).is_err());
+        assert!(webhook("/hook", secret).is_err());
+        assert!(webhook("https://user:password@sms.example/hook", secret).is_err());
         assert!(webhook("https://sms.example/hook", "short").is_err());
     }
 }
