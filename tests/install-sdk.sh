@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the published browser SDK of the v1 API, which tests/tests/sdk.rs drives, into target/sdk. Does nothing when
+# Installs the published browser SDK of the v1 API, which tests/tests/sdk drives, into target/sdk. Does nothing when
 # it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."

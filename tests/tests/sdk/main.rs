@@ -11,13 +11,12 @@
 //! | `TESSERA_BINARY` | the local server; without it, it is built from the sources |
 //! | `TESSERA_SDK_REQUIRED` | with `CI`: being skipped, for want of the browser or of the SDK, is a failure |
 
+mod methods;
+mod site;
+
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-    io::{BufRead as _, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
     path::Path,
-    sync::Arc,
     time::Duration,
 };
 
@@ -31,6 +30,8 @@ use tests::{
     documents,
     webdriver::{self, Browser, Driver, Server},
 };
+
+use self::site::{Site, page};
 
 const REQUIRED: &str = "TESSERA_SDK_REQUIRED";
 const PASSWORD: &str = "correct horse battery";
@@ -57,7 +58,7 @@ async fn the_browser_sdk_works_unchanged() {
 
     let methods = sdk.browser.run("return methods()", json!([])).await;
     let methods: Vec<String> = serde_json::from_value(methods).expect("names");
-    let document = document(&methods, &sdk.called);
+    let document = methods::document(&methods, &sdk.called);
     println!("{document}");
     documents::check("sdk.md", &document);
 }
@@ -356,180 +357,4 @@ fn installed() -> Option<(String, Driver)> {
         return None;
     };
     Some((script, Driver::start(REQUIRED)?))
-}
-
-/// A page that loads the SDK.
-fn page(server: &Server) -> String {
-    const PAGE: &str = r#"<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>SDK</title></head>
-<body>
-<img id="code" alt="">
-<script id="appcore" src="/sdk.js" data-server="SERVER" data-appid="APP"></script>
-<script>
-"use strict";
-const sent = [];
-const note = (method, url) => sent.push(`${method} ${new URL(url).pathname}`);
-$(document).ajaxSend((event, request, settings) => note(settings.type, settings.url));
-const plainFetch = window.fetch;
-window.fetch = (url, options) => { note(options.method, url); return plainFetch(url, options); };
-
-const methods = () => Object.keys(oauthapp).filter((name) => typeof oauthapp[name] === "function");
-
-async function call(method, given) {
-  sent.length = 0;
-  try {
-    const answer = await oauthapp[method](...given);
-    return { answer: answer instanceof Blob ? { blob: answer.type } : answer ?? null, sent };
-  } catch (failure) {
-    return { failed: failure.responseText ?? String(failure), sent };
-  }
-}
-</script>
-</body>
-</html>
-"#;
-    PAGE.replace("SERVER", &server.url).replace("APP", &server.app_id.to_string())
-}
-
-/// A web site of one page and one script, on an origin of its own. It is there until the tests end.
-struct Site {
-    url: String,
-}
-
-impl Site {
-    fn start(page: String, script: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/", listener.local_addr().expect("its address"));
-        let files = Arc::new((page, script));
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let files = Arc::clone(&files);
-                // A browser connects ahead of need: each connection waits on its own.
-                std::thread::spawn(move || serve(connection, &files.0, &files.1));
-            }
-        });
-        Self { url }
-    }
-}
-
-/// Answers one request. A browser that went away is no failure of the site.
-fn serve(mut connection: TcpStream, page: &str, script: &str) {
-    let mut head = BufReader::new(&connection).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-    let Some(request) = head.next() else { return };
-    head.for_each(drop);
-    let (status, kind, body) = match request.split(' ').nth(1) {
-        Some("/") => ("200 OK", "text/html", page),
-        Some("/sdk.js") => ("200 OK", "text/javascript", script),
-        // Icons.
-        _ => ("204 No Content", "text/plain", ""),
-    };
-    let length = body.len();
-    let head = format!("Content-Type: {kind}; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close");
-    let _ = write!(connection, "HTTP/1.1 {status}\r\n{head}\r\n\r\n{body}");
-}
-
-/// Why the other methods are not called: nothing answers them.
-const NOT_OURS: &[(&str, &[&str])] = &[
-    ("`/api/TenantBlobs`: files, not identity", &["upload", "fsDelete"]),
-    (
-        "`/api/AppStorage`: an app's tables, not identity",
-        &["tables", "table", "tableDetail", "tablePost", "tableDelete", "tablePut", "tableCreate"],
-    ),
-    (
-        "`/api/AppRank`: rankings, not identity",
-        &["ranks", "rankStatistics", "rank", "rankOfUser", "rankSubmit", "rankCreate"],
-    ),
-    (
-        "`/api/AppChatMessages`: messages between users, not identity",
-        &[
-            "messageTables",
-            "messageCategories",
-            "messages",
-            "messagePost",
-            "messagePut",
-            "messageDelete",
-            "messageCreate",
-        ],
-    ),
-    (
-        "`/api/Wechat`: of WeChat's own API, only the picture of a code has an endpoint here",
-        &[
-            "wechatSubscribeSend",
-            "wechatGenerateScheme",
-            "wechatUrlLinkGenerate",
-            "wechatWXACodeGetUnlimited",
-            "wechatJSCode2Session",
-            "wechatDecrypt",
-            "wechatUserInfo",
-            "wechatSubscribeMSG",
-            "wechatJSConfig",
-        ],
-    ),
-    ("`/api/DingTalk`: DingTalk's own API has no endpoint here", &["dingtalkSignIn"]),
-    ("`/api/AppOrder`: orders, not identity", &["orders", "orderCreate", "order"]),
-    (
-        "`/api/Alipay`: payments, not identity",
-        &[
-            "alipayCreateOrderQRCode",
-            "alipayCreateOrderPagePay",
-            "alipayCreateOrderWapPay",
-            "alipayOrderRefund",
-            "alipayReturnPageNotify",
-            "alipayOrder",
-        ],
-    ),
-];
-
-/// The table of the SDK's methods. Each is either called or has a reason.
-fn document(methods: &[String], called: &BTreeMap<String, Vec<String>>) -> String {
-    let mut text = "# The browser SDK\n\n\
-        The browser SDK that pages of the v1 API load (`oauthapp` 1.9.9 on npm, its file `oauthapp.min.js`) works \
-        with Tessera unchanged; the page says where the server is:\n\n\
-        ```html\n\
-        <script id=\"appcore\" src=\"oauthapp.min.js\" data-server=\"https://id.example.com\" data-appid=\"2\"></script>\n\
-        ```\n\n\
-        The app lists the page's origin among its `corsOrigins`. `tests/tests/sdk.rs` calls the methods in Chromium, \
-        from another origin than the server's, and makes this table of them.\n\n\
-        **A revoked token.** The SDK handles no HTTP failure. When its cookie holds a token that is no longer good \
-        (after a password reset, say), `Profile` answers 401, and the promises of `accesstokenSignIn` and `allReady` \
-        are never settled. A page that must not hang looks for that (`$(document).ajaxError`), removes the cookie \
-        `_oauthapp_access_token` and loads anew.\n\n\
-        **New apps.** An app with the preset `strict` takes no union id from a browser (`app_secret_required`): \
-        `signInWithWebIdentity` rejects, and `allReady`, which signs strangers in by their browser's fingerprint, is \
-        never settled. Nor does such an app tell a QR code's result without the `pollSecret`, which the SDK does not keep. \
-        There a page calls `ready` and signs people in by account, phone or e-mail; or the operator relaxes \
-        `unionIdProof` and `qrProof`, knowing what they are for.\n\n\
-        The package's other two files are not loaded: `oauthapp.alipay.min.js` repeats the methods for Alipay, \
-        `oauthapp.dingtalk.min.js` calls methods that the package no longer has.\n\n"
-        .to_owned();
-    let mut rows = String::new();
-    for method in methods {
-        let reason = NOT_OURS.iter().find(|(_, names)| names.contains(&method.as_str())).map(|(reason, _)| reason);
-        let row = match (called.get(method), reason) {
-            (Some(sent), None) => {
-                let sent: Vec<_> = sent.iter().map(|sent| format!("`{}`", with_placeholders(sent))).collect();
-                format!("| `{method}` | yes | {} |\n", if sent.is_empty() { "—".to_owned() } else { sent.join(", ") })
-            }
-            (None, Some(reason)) => format!("| `{method}` | no | {reason} |\n"),
-            (Some(_), Some(_)) => panic!("{method} is called, and has a reason not to be"),
-            (None, None) => panic!("{method} is neither called nor has it a reason"),
-        };
-        rows.push_str(&row);
-    }
-    for name in NOT_OURS.iter().flat_map(|(_, names)| *names) {
-        assert!(methods.iter().any(|method| method == name), "the SDK has no {name}");
-    }
-    write!(text, "Covered: {} of {} methods.\n\n", called.len(), methods.len()).expect("a text takes more text");
-    text + "| method | covered | what it sends, or why not |\n|---|---|---|\n" + &rows
-}
-
-/// A path without the numbers of this run.
-fn with_placeholders(sent: &str) -> String {
-    let mut numbers = ["{appId}", "{id}"].into_iter();
-    let segments = sent.split('/').map(|segment| {
-        let is_number = !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit());
-        if is_number { numbers.next().unwrap_or("{…}") } else { segment }
-    });
-    segments.collect::<Vec<_>>().join("/")
 }
