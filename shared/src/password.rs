@@ -54,7 +54,7 @@ impl PasswordHasher {
     /// The password's hash under a fresh salt, as a PHC string.
     pub async fn hash(&self, password: &Password, entropy: &dyn Entropy) -> String {
         let salt = entropy.bytes::<SALT_LEN>();
-        let hash = self.compute(password, CURRENT, salt.to_vec()).await;
+        let hash = self.compute(password, CURRENT, &salt).await;
         let encode = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
         format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${}${}", encode(&salt), encode(&hash))
     }
@@ -69,10 +69,10 @@ impl PasswordHasher {
             parsed
         });
         let Some(stored) = parsed else {
-            self.compute(password, CURRENT, DUMMY_SALT.to_vec()).await;
+            self.compute(password, CURRENT, &DUMMY_SALT).await;
             return Verified::Wrong;
         };
-        let hash = self.compute(password, stored.parameters, stored.salt).await;
+        let hash = self.compute(password, stored.parameters, &stored.salt).await;
         if bool::from(hash.ct_eq(&stored.hash)) {
             Verified::Right { outdated: stored.parameters != CURRENT }
         } else {
@@ -80,19 +80,16 @@ impl PasswordHasher {
         }
     }
 
-    async fn compute(&self, password: &Password, parameters: Params, salt: Vec<u8>) -> [u8; HASH_LEN] {
+    async fn compute(&self, password: &Password, parameters: Params, salt: &[u8]) -> [u8; HASH_LEN] {
         notes::password_hash();
         let composed: String = password.expose().nfc().collect();
-        let mut hasher = Arc::clone(&self.hasher).lock_owned().await;
-        let work = tokio::task::spawn_blocking(move || {
-            hasher.set_argon2(argon2id(parameters));
-            let mut hash = [0; HASH_LEN];
-            hasher.hash_into(composed.as_bytes(), &salt, &mut hash).map(|()| hash)
-        });
-        match work.await {
-            Ok(Ok(hash)) => hash,
-            Ok(Err(error)) => panic!("the hash's parameters are checked before they are used: {error}"),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        let mut hash = [0; HASH_LEN];
+        // Here and not on a thread of its own: a function serves one request at a time, and nothing else waits for it.
+        let mut hasher = self.hasher.lock().await;
+        hasher.set_argon2(argon2id(parameters));
+        match hasher.hash_into(composed.as_bytes(), salt, &mut hash) {
+            Ok(()) => hash,
+            Err(error) => panic!("the hash's parameters are checked before they are used: {error}"),
         }
     }
 }
@@ -249,7 +246,7 @@ mod tests {
     async fn here(hasher: &PasswordHasher, text: &str, salt: &[u8], costs: (u32, u32, u32)) -> [u8; HASH_LEN] {
         let (memory, passes, lanes) = costs;
         let parameters = parameters(memory, passes, lanes).build().unwrap();
-        hasher.compute(&password(text), parameters, salt.to_vec()).await
+        hasher.compute(&password(text), parameters, salt).await
     }
 
     /// What an earlier hash left in the memory, be it of another size, is no part of the next one.
