@@ -14,7 +14,7 @@
 //! dimension: no app, no route parameter, no user text. Waiting for a phone to scan (`scan_pending`,
 //! `confirm_pending`) is no refusal.
 
-use serde_json::{Value, json};
+use serde::{Serialize, ser::SerializeMap};
 
 use crate::error::ErrorCode;
 
@@ -34,29 +34,68 @@ pub const MOST: usize = 50;
 const REQUESTS: &str = "Requests";
 const REASON: &str = "reason";
 
-/// The members that make a request's line a source of metrics, beside those that it has.
-pub(super) fn members(
-    namespace: &str,
-    milliseconds: i64,
-    members: &[(&'static str, Value)],
-) -> Vec<(&'static str, Value)> {
-    let find = |name: &str| members.iter().find(|(member, _)| *member == name).map(|(_, value)| value);
-    let mut added = vec![(REQUESTS, json!(1))];
-    let totals = TOTALS.iter().filter(|(name, _)| *name == REQUESTS || find(name).is_some());
-    let metrics: Vec<_> = totals.map(|(name, unit)| json!({"Name": name, "Unit": unit})).collect();
-    let mut directives = vec![json!({"Namespace": namespace, "Dimensions": [[]], "Metrics": metrics})];
-    if find(REASON).and_then(Value::as_str).is_some_and(is_refusal) {
-        added.push((REFUSALS, json!(1)));
-        let metric = json!({"Name": REFUSALS, "Unit": "Count"});
-        directives.push(json!({"Namespace": namespace, "Dimensions": [[REASON]], "Metrics": [metric]}));
-    }
-    added.push(("_aws", json!({"Timestamp": milliseconds, "CloudWatchMetrics": directives})));
-    added
+/// What of a request's line is a metric.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    totals: [bool; TOTALS.len()],
+    is_refused: bool,
 }
 
-/// Whether the reason is one of the list, so that no other word becomes a dimension.
-fn is_refusal(reason: &str) -> bool {
-    refusals().any(|code| code.reason() == reason)
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    cloud_watch_metrics: Vec<Directive<'a>>,
+    timestamp: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    dimensions: [&'a [&'a str]; 1],
+    metrics: Vec<Metric>,
+    namespace: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Metrics {
+    /// The line has this member.
+    pub(super) fn notice(&mut self, member: &str) {
+        if let Some(at) = TOTALS.iter().position(|(name, _)| *name == member) {
+            self.totals[at] = true;
+        }
+    }
+
+    /// The line has this member, which is a text.
+    pub(super) fn notice_text(&mut self, member: &str, text: &str) {
+        // Only the reasons of the list, so that no other word becomes a dimension.
+        self.is_refused |= member == REASON && refusals().any(|code| code.reason() == text);
+    }
+
+    /// The members that are still missing.
+    pub(super) fn write<M: SerializeMap>(
+        mut self,
+        namespace: &str,
+        milliseconds: i64,
+        line: &mut M,
+    ) -> Result<(), M::Error> {
+        self.notice(REQUESTS);
+        line.serialize_entry(REQUESTS, &1)?;
+        let totals = TOTALS.into_iter().zip(self.totals).filter(|(_, is_there)| *is_there);
+        let metrics = totals.map(|((name, unit), _)| Metric { name, unit }).collect();
+        let mut directives = vec![Directive { dimensions: [&[]], metrics, namespace }];
+        if self.is_refused {
+            line.serialize_entry(REFUSALS, &1)?;
+            let metrics = vec![Metric { name: REFUSALS, unit: "Count" }];
+            directives.push(Directive { dimensions: [&[REASON]], metrics, namespace });
+        }
+        line.serialize_entry("_aws", &Metadata { cloud_watch_metrics: directives, timestamp: milliseconds })
+    }
 }
 
 /// Everything that [`REFUSALS`] is counted by.
@@ -75,11 +114,17 @@ mod tests {
 
     #[test]
     fn only_reasons_of_the_list_are_a_dimension() {
-        for (reason, is_counted) in
-            [("throttled", true), ("internal_error", true), ("ok", false), ("scan_pending", false), ("alice", false)]
-        {
-            let added = members("N", 1, &[(REASON, json!(reason))]);
-            assert_eq!(added.iter().any(|(name, _)| *name == REFUSALS), is_counted, "{reason}");
+        for (member, text, is_counted) in [
+            (REASON, "throttled", true),
+            (REASON, "internal_error", true),
+            (REASON, "ok", false),
+            (REASON, "scan_pending", false),
+            (REASON, "alice", false),
+            ("route", "throttled", false),
+        ] {
+            let mut metrics = Metrics::default();
+            metrics.notice_text(member, text);
+            assert_eq!(metrics.is_refused, is_counted, "{member} {text}");
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde::{Serialize, Serializer as _, ser::SerializeMap};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -13,12 +12,14 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{REQUEST, emf, mask, notes};
+use super::{REQUEST, emf::Metrics, mask, notes};
 use crate::clock::Clock;
 
 /// What is ours and drawn at random, and might look like a number.
 const IDS: [&str; 5] = [REQUEST_ID, "gatewayRequestId", "lambdaRequestId", "id", "bitkey"];
 const REQUEST_ID: &str = "requestId";
+/// Bytes that the line of a request has room in, as a rule.
+const USUAL_LENGTH: usize = 1_000;
 
 /// Writes events: `timestamp` and `level` as Lambda knows them, `message`, and the event's fields beside them. Spans
 /// are left out: what the runtime puts there is in the request's line already. With a namespace, the line of a request
@@ -43,65 +44,86 @@ where
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let now = self.clock.now();
-        let mut line = Line::default();
-        line.0.push(("timestamp", format!("{now:.3}").into()));
-        line.0.push(("level", event.metadata().level().as_str().into()));
-        event.record(&mut line);
-        if !line.0.iter().any(|(name, _)| *name == REQUEST_ID)
-            && let Some(id) = notes::request_id()
-        {
-            line.0.push((REQUEST_ID, id.into()));
-        }
-        if event.metadata().target() == REQUEST
-            && let Some(namespace) = &self.namespace
-        {
-            line.0.extend(emf::members(namespace, now.as_millisecond(), &line.0));
-        }
-        writer.write_str(&serde_json::to_string(&line).map_err(|_| fmt::Error)?)?;
+        let mut bytes = Vec::with_capacity(USUAL_LENGTH);
+        let write = |bytes: &mut Vec<u8>| -> Result<(), serde_json::Error> {
+            let mut serializer = serde_json::Serializer::new(bytes);
+            let mut line = Line::new(serializer.serialize_map(None)?);
+            line.put("timestamp", &format_args!("{now:.3}"));
+            line.put("level", event.metadata().level().as_str());
+            event.record(&mut line);
+            if !line.has_request_id
+                && let Some(id) = notes::request_id()
+            {
+                line.put(REQUEST_ID, &id);
+            }
+            let namespace = self.namespace.as_deref().filter(|_| event.metadata().target() == REQUEST);
+            line.end(namespace.map(|namespace| (namespace, now.as_millisecond())))
+        };
+        write(&mut bytes).map_err(|_| fmt::Error)?;
+        writer.write_str(str::from_utf8(&bytes).map_err(|_| fmt::Error)?)?;
         writer.write_char('\n')
     }
 }
 
-/// The members of a line, in the order in which they are written.
-#[derive(Default)]
-struct Line(Vec<(&'static str, Value)>);
+/// A line whose members are written as they come.
+struct Line<M: SerializeMap> {
+    map: M,
+    written: Result<(), M::Error>,
+    has_request_id: bool,
+    metrics: Metrics,
+}
 
-impl Line {
-    fn put(&mut self, field: &Field, text: &str) {
-        let is_id = IDS.contains(&field.name());
-        self.0.push((field.name(), if is_id { text.into() } else { mask::text(text).into() }));
+impl<M: SerializeMap> Line<M> {
+    fn new(map: M) -> Self {
+        Self { map, written: Ok(()), has_request_id: false, metrics: Metrics::default() }
+    }
+
+    fn put(&mut self, name: &'static str, value: &(impl Serialize + ?Sized)) {
+        self.has_request_id |= name == REQUEST_ID;
+        self.metrics.notice(name);
+        if self.written.is_ok() {
+            self.written = self.map.serialize_entry(name, value);
+        }
+    }
+
+    fn put_text(&mut self, name: &'static str, text: &str) {
+        self.metrics.notice_text(name, text);
+        if IDS.contains(&name) { self.put(name, text) } else { self.put(name, &mask::text(text)) }
+    }
+
+    /// Ends the line, with the metrics of a namespace and a time in milliseconds.
+    fn end(mut self, metrics: Option<(&str, i64)>) -> Result<M::Ok, M::Error> {
+        self.written?;
+        if let Some((namespace, milliseconds)) = metrics {
+            self.metrics.write(namespace, milliseconds, &mut self.map)?;
+        }
+        self.map.end()
     }
 }
 
-impl Visit for Line {
+impl<M: SerializeMap> Visit for Line<M> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.push((field.name(), value.into()));
+        self.put(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.push((field.name(), value.into()));
+        self.put(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.push((field.name(), value.into()));
+        self.put(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.push((field.name(), value.into()));
+        self.put(field.name(), &value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put_text(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, &format!("{value:?}"));
-    }
-}
-
-impl Serialize for Line {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        self.put_text(field.name(), &format!("{value:?}"));
     }
 }
 

@@ -268,7 +268,7 @@ impl Messages {
         let millis = u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (id, app) = (message.id.as_str(), message.app.get());
         let (channel, reason) = (message.to.channel().as_str(), message.reason.as_str());
-        let to = mask::text(message.to.emitted());
+        let to = mask::text(message.to.emitted()).into_owned();
         notes::message(outcome.is_ok());
         match outcome {
             Ok(()) => tracing::info!(id, app, to, channel, reason, millis, "message delivered"),
