@@ -66,7 +66,8 @@ impl Client {
         let input = call.into_input().map_err(SdkError::construction_failure)?;
         let foreign = || unreachable!("an operation answers with its own output");
         let unforeseen = || unreachable!("an operation fails with its own error");
-        match self.0.call(C::operation(), input).await {
+        // Boxed: the futures of all who call would be copied about with room for it.
+        match Box::pin(self.0.call(C::operation(), input)).await {
             Ok(output) => Ok(output.downcast().unwrap_or_else(|_| foreign())),
             Err(error) => Err(error.map_service_error(|error| error.downcast().unwrap_or_else(|_| unforeseen()))),
         }

@@ -123,7 +123,8 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let is_token = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    // What is a text here is visible but for these two.
+    let is_token = !token.is_empty() && ![b' ', b'\t'].iter().any(|space| token.as_bytes().contains(space));
     (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
 }
 
@@ -225,7 +226,18 @@ mod tests {
         for good in ["Bearer x.y.z", "bearer x.y.z", "BEARER x.y.z"] {
             assert_eq!(token(&[good]).as_deref(), Some("x.y.z"), "{good}");
         }
-        for bad in ["", "Bearer", "Bearer ", "Bearer  x", "Bearer\tx", "Bearer x ", "Bearer x y", "Basic x", "x.y.z"] {
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer  x",
+            "Bearer\tx",
+            "Bearer x ",
+            "Bearer x y",
+            "Bearer x\ty",
+            "Basic x",
+            "x.y.z",
+        ] {
             assert_eq!(token(&[bad]), None, "{bad:?}");
         }
         assert_eq!(token(&["Bearer x", "Bearer x"]), None);

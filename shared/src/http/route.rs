@@ -4,6 +4,8 @@
 //! letter case beside parameters that keep theirs, segments that are decoded exactly once, and a parameter that takes
 //! what a literal of another method would shadow (`DELETE …/users/data` names a user, `POST …/users/data` searches).
 
+use std::borrow::Cow;
+
 use axum::{handler::Handler, routing::MethodRouter};
 use percent_encoding::percent_decode_str;
 
@@ -105,9 +107,16 @@ pub(super) type Params = Vec<(&'static str, String)>;
 /// Endpoints, in the order in which they were added.
 #[derive(Clone, Default)]
 pub struct Routes {
-    entries: Vec<(Route, MethodRouter<Env>)>,
-    elsewhere: &'static [(Method, &'static str)],
+    entries: Vec<Entry>,
+    elsewhere: Vec<(Method, &'static str, Pattern)>,
     needed: Vec<&'static str>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    route: Route,
+    pattern: Pattern,
+    handler: MethodRouter<Env>,
 }
 
 /// What a request's method and path lead to.
@@ -133,7 +142,7 @@ impl Routes {
         H: Handler<T, Env>,
         T: 'static,
     {
-        self.entries.push((route, axum::routing::any(handler)));
+        self.entries.push(Entry { route, pattern: Pattern::of(route.path), handler: axum::routing::any(handler) });
         self
     }
 
@@ -170,19 +179,19 @@ impl Routes {
     /// Endpoints that other functions serve: whoever answers for every unknown route can tell a wrong method from a
     /// wrong path.
     #[must_use]
-    pub const fn known_elsewhere(mut self, elsewhere: &'static [(Method, &'static str)]) -> Self {
-        self.elsewhere = elsewhere;
+    pub fn known_elsewhere(mut self, elsewhere: &[(Method, &'static str)]) -> Self {
+        self.elsewhere = elsewhere.iter().map(|(method, path)| (*method, *path, Pattern::of(path))).collect();
         self
     }
 
     /// The endpoints that were added.
     pub fn record(&self) -> impl Iterator<Item = &Route> {
-        self.entries.iter().map(|(route, _)| route)
+        self.entries.iter().map(|entry| &entry.route)
     }
 
     /// The endpoints that other functions serve.
-    pub const fn elsewhere(&self) -> &'static [(Method, &'static str)] {
-        self.elsewhere
+    pub fn elsewhere(&self) -> impl Iterator<Item = (Method, &'static str)> {
+        self.elsewhere.iter().map(|(method, path, _)| (*method, *path))
     }
 
     /// The endpoint that a request reaches, if one of these does.
@@ -195,31 +204,32 @@ impl Routes {
 
     /// The handlers, by the numbers that [`Routes::find`] gives.
     pub(super) fn handlers(&self, env: &Env) -> Vec<MethodRouter> {
-        self.entries.iter().map(|(_, handler)| handler.clone().with_state(env.clone())).collect()
+        self.entries.iter().map(|entry| entry.handler.clone().with_state(env.clone())).collect()
     }
 
     pub(super) fn route(&self, number: usize) -> Route {
-        self.entries[number].0
+        self.entries[number].route
     }
 
     pub(super) fn find(&self, method: &http::Method, path: &str) -> Found {
         let segments = segments(path);
-        let of_path: Vec<_> = self
+        let mut of_path: Vec<_> = self
             .entries
             .iter()
             .enumerate()
-            .filter_map(|(number, (route, _))| {
-                matches(route.path, &segments).map(|params| (number, route.method, params))
-            })
+            .filter_map(|(number, entry)| Some((number, entry.route.method, entry.pattern.matches(&segments)?)))
             .collect();
         let of_method = of_path
             .iter()
-            .filter(|(_, candidate, _)| method.as_str().eq_ignore_ascii_case(candidate.as_str()))
-            .min_by_key(|(_, _, params)| params.len());
-        if let Some((number, _, params)) = of_method {
-            return Found::Endpoint(*number, params.clone());
+            .enumerate()
+            .filter(|(_, (_, candidate, _))| method.as_str().eq_ignore_ascii_case(candidate.as_str()))
+            .min_by_key(|(_, (_, _, params))| params.len());
+        if let Some((at, _)) = of_method {
+            let (number, _, params) = of_path.swap_remove(at);
+            return Found::Endpoint(number, params);
         }
-        let elsewhere = self.elsewhere.iter().filter_map(|(method, path)| Some((*method, matches(path, &segments)?)));
+        let elsewhere =
+            self.elsewhere.iter().filter_map(|(method, _, pattern)| Some((*method, pattern.matches(&segments)?)));
         let others: Vec<_> = of_path.into_iter().map(|(_, method, params)| (method, params)).chain(elsewhere).collect();
         let Some((_, params)) = others.first().cloned() else { return Found::Nothing };
         let mut allowed: Vec<_> = others.into_iter().map(|(method, _)| method).collect();
@@ -235,10 +245,45 @@ impl std::fmt::Debug for Routes {
     }
 }
 
+/// A documented path, taken apart once.
+#[derive(Clone)]
+struct Pattern(Vec<Expected>);
+
+#[derive(Clone, Copy)]
+enum Expected {
+    Literal(&'static str),
+    Parameter(&'static str),
+}
+
+impl Pattern {
+    fn of(path: &'static str) -> Self {
+        let expected = path.split('/').map(|segment| {
+            let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+            name.map_or(Expected::Literal(segment), Expected::Parameter)
+        });
+        Self(expected.collect())
+    }
+
+    fn matches(&self, segments: &[Cow<'_, str>]) -> Option<Params> {
+        let fits = |(expected, segment): (&Expected, &Cow<'_, str>)| match expected {
+            Expected::Literal(literal) => literal.eq_ignore_ascii_case(segment),
+            Expected::Parameter(_) => !segment.is_empty(),
+        };
+        // From the end, where paths differ first.
+        if self.0.len() != segments.len() || !self.0.iter().zip(segments).rev().all(fits) {
+            return None;
+        }
+        let param = |(expected, segment): (&Expected, &Cow<'_, str>)| match expected {
+            Expected::Literal(_) => None,
+            Expected::Parameter(name) => Some((*name, segment.clone().into_owned())),
+        };
+        Some(self.0.iter().zip(segments).filter_map(param).collect())
+    }
+}
+
 /// The decoded segments of a path. The licence family's longer base is the same as its short one.
-fn segments(path: &str) -> Vec<String> {
-    let mut segments: Vec<_> =
-        path.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect();
+fn segments(path: &str) -> Vec<Cow<'_, str>> {
+    let mut segments: Vec<_> = path.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
     let is_long_base = ["", "bitanswer", "api", "sns"]
         .iter()
         .zip(&segments)
@@ -249,21 +294,6 @@ fn segments(path: &str) -> Vec<String> {
         segments.drain(1..3);
     }
     segments
-}
-
-fn matches(pattern: &'static str, segments: &[String]) -> Option<Params> {
-    let mut params = Params::new();
-    let mut given = segments.iter();
-    for expected in pattern.split('/') {
-        let segment = given.next()?;
-        match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(_) if segment.is_empty() => return None,
-            Some(name) => params.push((name, segment.clone())),
-            None if !expected.eq_ignore_ascii_case(segment) => return None,
-            None => {}
-        }
-    }
-    given.next().is_none().then_some(params)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::Future,
     panic::AssertUnwindSafe,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -93,9 +93,10 @@ impl Inner {
             Err(methods) if methods.is_empty() => ("unknown", ApiError::new(ErrorCode::RouteNotFound).into_response()),
             Err(methods) => ("unknown", method_not_allowed(&methods)),
             Ok(number) => {
-                let called = notes::taken(notes, self.call(number, request, &scope));
+                // Pinned where it is made, as below: a future that is handed over is copied.
+                let called = pin!(self.call(number, request, &scope));
                 let response;
-                (response, notes) = called.await;
+                (response, notes) = notes::taken(notes, called).await;
                 (self.routes.route(number).path, response)
             }
         };
@@ -148,7 +149,7 @@ impl Inner {
             return error.into_response();
         }
         head.extensions.insert(Arc::clone(scope));
-        let handled = self.handlers[number].clone().oneshot(Request::from_parts(head, Body::from(body)));
+        let handled = pin!(self.handlers[number].clone().oneshot(Request::from_parts(head, Body::from(body))));
         // A bug in one request must not end the instance, which serves the next one.
         let mut response = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(response)) => response,
