@@ -27,6 +27,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     committed::{Cost, Weight},
     cores::Cores,
+    dynamodb::Reading,
     failure::Failure,
     results::Results,
     run::Length,
@@ -66,9 +67,9 @@ enum Part {
         /// Where to read an item for each request
         #[arg(long)]
         engine: Option<String>,
-        /// Neither sign what is asked nor read what is answered
-        #[arg(long)]
-        bare: bool,
+        /// How to read it
+        #[arg(long, default_value = "sdk")]
+        by: Reading,
     },
     #[command(hide = true)]
     Ceiling { seconds: f64 },
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
                     interrupted = interruption() => interrupted,
                 },
                 Some(Part::Engine) => parts::engine().await,
-                Some(Part::Floor { port, engine, bare }) => parts::floor(port, engine.as_deref(), bare).await,
+                Some(Part::Floor { port, engine, by }) => parts::floor(port, engine.as_deref(), by).await,
                 Some(Part::Ceiling { seconds }) => parts::ceiling(Duration::from_secs_f64(seconds)).await,
             }
         })

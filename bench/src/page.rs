@@ -6,7 +6,7 @@ use crate::{
     committed::{Cost, Weight},
     load::{AT_A_TIME, Figures},
     results::Results,
-    servers::{ASKING_FLOOR, FLOOR, OURS, READING_FLOOR},
+    servers::{FLOOR, OUR_FLOOR, OURS, SDK_FLOOR, UNREAD_FLOOR},
     targets::{Target, independent, ratios},
 };
 
@@ -93,9 +93,9 @@ pub(crate) fn page(cost: &Cost, weight: &Weight, results: &Results) -> String {
          the rate of requests. All of `bench/peers` is that configuration.\n\
          - **The hash alone** is the same code that compares passwords in Tessera, in a loop on one core.\n\
          - **Bare axum** answers a constant and is what HTTP itself costs in Rust. The others read one item before. One does \
-         it with the AWS SDK's client, as most services in Rust do. One sends a constant over the connection that Tessera \
-         uses, and looks at no more than the length of the answer: what it takes is HTTP and the kernel, and no service \
-         that asks DynamoDB takes less.\n",
+         it with the AWS SDK's client, as most services in Rust do. One does it with the client that Tessera has instead. \
+         One sends a constant over the connection of that client, and looks at no more than the length of the answer: what \
+         it takes is HTTP and the kernel, and no service that asks DynamoDB takes less.\n",
     );
     page
 }
@@ -204,7 +204,7 @@ fn servers(results: &Results) -> String {
         String::from("### Who was measured\n\n| | version | over | resident after the run |\n|---|---|---|--:|\n");
     for (name, it) in &results.servers {
         let over = match name.as_str() {
-            OURS | ASKING_FLOOR | READING_FLOOR | "OpenAuth" => "DynamoDB API, the embedded engine",
+            OURS | UNREAD_FLOOR | OUR_FLOOR | SDK_FLOOR | "OpenAuth" => "DynamoDB API, the embedded engine",
             "better-auth" | "fastapi-users" | "glewlwyd" => "SQLite",
             "oidc-provider" => "its own memory",
             FLOOR => "nothing",

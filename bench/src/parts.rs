@@ -12,7 +12,11 @@ use shared::{
 };
 use tokio::net::TcpListener;
 
-use crate::{PASSWORD, crowd, dynamodb::OneUser, failure::Failure};
+use crate::{
+    PASSWORD, crowd,
+    dynamodb::{OneUser, Reading},
+    failure::Failure,
+};
 
 /// The embedded DynamoDB engine in memory, on a free port, which it prints. Ends when nobody holds its standard input.
 pub(crate) async fn engine() -> Result<(), Failure> {
@@ -29,19 +33,16 @@ pub(crate) async fn engine() -> Result<(), Failure> {
 }
 
 /// The least that an HTTP server in Rust does for a request: it checks nothing and answers a constant. With a database it
-/// reads one item before, through the SDK, or `bare`: without a signature, and without looking at what comes.
-pub(crate) async fn floor(port: u16, engine: Option<&str>, bare: bool) -> Result<(), Failure> {
+/// reads one item before.
+pub(crate) async fn floor(port: u16, engine: Option<&str>, by: Reading) -> Result<(), Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let read = json!([{"method": "GET", "path": "/", "expect": "user0"}]);
     let answer = || Json(json!({"code": 200, "data": {"id": 1, "userName": OneUser::NAME}, "err": ""}));
     let route = if let Some(engine) = engine {
-        let user = Arc::new(OneUser::create(engine, if bare { "asking-floor" } else { "reading-floor" }).await?);
-        get(async move || {
-            let found = if bare { user.ask().await } else { user.read().await.map(|item| item.len()) };
-            match found {
-                Ok(1..) => answer().into_response(),
-                Ok(0) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            }
+        let user = Arc::new(OneUser::create(engine, &format!("floor-{by:?}")).await?);
+        get(async move || match user.read(by).await {
+            Ok(1..) => answer().into_response(),
+            Ok(0) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         })
     } else {
         get(async move || answer())

@@ -11,7 +11,7 @@ use crate::{
     load::{Figures, medians},
     process::{PATIENCE, Process},
     results::{Results, ServerResult},
-    servers::{ASKING_FLOOR, FLOOR, OURS, PEERS, Places, READING_FLOOR, Server, start_floor, start_ours, start_peer},
+    servers::{FLOORS, OURS, PEERS, Places, Server, start_floor, start_ours, start_peer},
 };
 
 /// What is asked, in this order.
@@ -40,7 +40,7 @@ pub(crate) async fn run(places: &Places, cores: Cores, length: Length, results: 
         Err(failure) => results.skip(name, &failure),
     };
     add(OURS, start_ours(places, cores, &url).await, results);
-    for floor in [FLOOR, ASKING_FLOOR, READING_FLOOR] {
+    for floor in FLOORS {
         add(floor, start_floor(floor, places, cores, &url).await, results);
     }
     for peer in PEERS {

@@ -23,8 +23,11 @@ use crate::{
 /// The names in the results.
 pub(crate) const OURS: &str = "Tessera";
 pub(crate) const FLOOR: &str = "bare axum";
-pub(crate) const READING_FLOOR: &str = "bare axum and one read through the SDK";
-pub(crate) const ASKING_FLOOR: &str = "bare axum and one read that is neither signed nor understood";
+pub(crate) const UNREAD_FLOOR: &str = "bare axum and one read that is neither signed nor understood";
+pub(crate) const OUR_FLOOR: &str = "bare axum and one read through Tessera's client";
+pub(crate) const SDK_FLOOR: &str = "bare axum and one read through the SDK";
+/// From the lowest to the highest.
+pub(crate) const FLOORS: [&str; 4] = [FLOOR, UNREAD_FLOOR, OUR_FLOOR, SDK_FLOOR];
 pub(crate) const NODE_HANDLER: &str = "Node.js handler";
 pub(crate) const PYTHON_HANDLER: &str = "Python handler";
 
@@ -113,11 +116,14 @@ pub(crate) async fn start_floor(
     engine: &str,
 ) -> Result<Server, Failure> {
     let mut command = vec![places.bench.clone(), "floor".to_owned()];
-    if name != FLOOR {
-        command.extend(["--engine".to_owned(), engine.to_owned()]);
-    }
-    if name == ASKING_FLOOR {
-        command.push("--bare".to_owned());
+    let reading = match name {
+        UNREAD_FLOOR => Some("unread"),
+        OUR_FLOOR => Some("ours"),
+        SDK_FLOOR => Some("sdk"),
+        _ => None,
+    };
+    if let Some(by) = reading {
+        command.extend(["--engine", engine, "--by", by].map(str::to_owned));
     }
     start(name, &command, places, cores, engine).await
 }

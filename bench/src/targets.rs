@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     committed::{Cost, Request, Weight},
     results::Results,
-    servers::{ASKING_FLOOR, FLOOR, NODE_HANDLER, OURS, PYTHON_HANDLER},
+    servers::{FLOOR, NODE_HANDLER, OUR_FLOOR, OURS, PYTHON_HANDLER, UNREAD_FLOOR},
 };
 
 const PROFILE: [&str; 1] = ["GET /api/AppUsers/{appId}/Profile"];
@@ -170,7 +170,7 @@ pub(crate) fn ratios(results: &Results, cost: &Cost) -> Vec<Target> {
         ("QR poll", "poll", 40.0, &POLL),
     ] {
         let measured = computed(scenario, OURS).map(|it| (format!("{it:.0} µs"), it <= most));
-        let floors = computed("read", FLOOR).zip(computed("read", ASKING_FLOOR));
+        let floors = computed("read", FLOOR).zip(computed("read", UNREAD_FLOOR));
         let calls = endpoints.iter().filter_map(|name| cost.endpoint(name)).map(Request::calls).sum::<u32>();
         let requests = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
         let floor = floors.map(|(empty, asking)| f64::from(requests) * empty + f64::from(calls) * (asking - empty));
@@ -203,9 +203,12 @@ pub(crate) fn ratios(results: &Results, cost: &Cost) -> Vec<Target> {
             (format!("{ratio:.1}×: {ours:.0} µs"), ratio >= least)
         });
         let peers = computed("read", peer).map_or_else(String::new, |it| format!("{it:.0} µs"));
-        let reason = computed("read", ASKING_FLOOR)
-            .zip(computed("read", peer))
-            .map(|(floor, theirs)| format!("{ASKING_FLOOR}, {floor:.0} µs, would be {:.1}×", theirs / floor));
+        let floors = [UNREAD_FLOOR, OUR_FLOOR].map(|it| computed("read", it).map(|floor| (it, floor)));
+        let reason = computed("read", peer).map(|theirs| {
+            let bounds = floors.iter().flatten();
+            let bounds = bounds.map(|(name, floor)| format!("{name}, {floor:.0} µs, would be {:.1}×", theirs / floor));
+            bounds.collect::<Vec<_>>().join(". ")
+        });
         all.push(Target::of(what, format!("≥ {least}× less computation"), measured).beside(peers).because(reason));
     }
     all
