@@ -4,13 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export PATH="$PWD/.venv/bin:$PATH"
 # What cannot be installed is left out, aloud.
 bench/install-peers.sh || true
 cargo build --release --package cli --package bench
-packages=()
-for folder in functions/*/; do
-  packages+=(--package "$(basename "$folder")")
-done
-cargo lambda build --release --compiler cargo --lambda-dir target/lambda "${packages[@]}"
+functions/build.sh
 exec target/release/bench "$@"

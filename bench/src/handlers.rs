@@ -32,11 +32,10 @@ pub(crate) struct Handler {
 
 /// The release function, with the environment that the template gives it.
 pub(crate) fn ours(places: &Places, engine: &str) -> Result<Handler, Failure> {
-    const HOW: &str = "cargo lambda build --release --compiler cargo --lambda-dir target/lambda --package accounts";
     let bootstrap = places.target.join("lambda/accounts/bootstrap");
     let size = fs::metadata(&bootstrap).map_or(0, |it| it.len());
     if size == 0 || size > DEBUG_BYTES {
-        return Err(Failure::new(format!("target/lambda/accounts/bootstrap is missing or no release: {HOW}")));
+        return Err(Failure::new("target/lambda/accounts/bootstrap is missing or no release: functions/build.sh"));
     }
     let template = Template::bundled()?;
     let function = template.functions().iter().find(|it| it.binary == "accounts");

@@ -99,8 +99,8 @@ pub(crate) fn independent(cost: &Cost, weight: &Weight) -> Vec<Target> {
     let start = most(&weight.starts).map(|(name, it)| (format!("{:.2} million (`{name}`)", it / 1e6), it <= 3e6));
     all.push(Target::of("Instructions to start, the heaviest function", "≤ 3 million", start));
     let size = most(&weight.bytes).map(|(name, it)| (format!("{:.2} MB (`{name}`)", it / 1e6), it <= 6e6));
-    let reason = "By its symbols a quarter of it is cryptography and TLS, and a seventh the tables of unwinding and \
-                  relocation: [what was weighed](adr/0031-a-start-does-only-what-its-first-answer-needs.md)";
+    let reason = "More than a quarter of it is cryptography and TLS, a sixth the tables of unwinding and relocation: \
+                  [what was weighed and tried](adr/0031-a-start-does-only-what-its-first-answer-needs.md)";
     all.push(Target::of("Size of the largest function", "≤ 6 MB", size).because(Some(reason.to_owned())));
     let memory =
         |name: &str| weight.memory.get(name).map(|it| f64::from(i32::try_from(*it).unwrap_or(i32::MAX)) / 1024.0);
