@@ -65,15 +65,7 @@ impl dyn Entropy {
 
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    write_hex(&mut text, bytes);
-    text
-}
-
-/// Appends bytes as lower-case hexadecimal digits.
-pub(crate) fn write_hex(text: &mut String, bytes: &[u8]) {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]));
+    base16ct::lower::encode_string(bytes)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use aws_lc_rs::{digest, hmac};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use jiff::{Timestamp, tz::Offset};
 
-use crate::entropy::write_hex;
+use crate::entropy::hex;
 
 /// Credentials that end sooner than this are fetched anew.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -130,17 +130,16 @@ fn authorization(request: &HttpRequest, host: &str, at: &str, key: &DayKey) -> S
     }
     canonical.push_str(&names);
     canonical.push('\n');
-    write_hash(&mut canonical, request.body().bytes().unwrap_or_default());
+    canonical.push_str(&sha256(request.body().bytes().unwrap_or_default()));
 
     let mut to_sign = String::with_capacity(160);
     to_sign.extend(["AWS4-HMAC-SHA256\n", at, "\n", &key.scope, "\n"]);
-    write_hash(&mut to_sign, canonical.as_bytes());
+    to_sign.push_str(&sha256(canonical.as_bytes()));
 
     let mut authorization = String::with_capacity(256);
     let id = key.credentials.access_key_id();
     authorization.extend(["AWS4-HMAC-SHA256 Credential=", id, "/", &key.scope, ", SignedHeaders=", &names]);
-    authorization.push_str(", Signature=");
-    write_hex(&mut authorization, hmac::sign(&key.key, to_sign.as_bytes()).as_ref());
+    authorization.extend([", Signature=", &hex(hmac::sign(&key.key, to_sign.as_bytes()).as_ref())]);
     authorization
 }
 
@@ -150,8 +149,8 @@ fn path(uri: &str) -> &str {
     uri[authority..].find('/').map_or("/", |path| &uri[authority + path..])
 }
 
-fn write_hash(text: &mut String, bytes: &[u8]) {
-    write_hex(text, digest::digest(&digest::SHA256, bytes).as_ref());
+fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 #[cfg(test)]

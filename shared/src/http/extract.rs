@@ -122,9 +122,10 @@ async fn bearer(parts: &Parts, when_gone: ErrorCode) -> Result<Caller, ApiError>
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    // What is a text here is visible but for these two.
-    let is_token = !token.is_empty() && ![b' ', b'\t'].iter().any(|space| token.as_bytes().contains(space));
+    let (scheme, token) = str::from_utf8(value.as_bytes()).ok()?.split_once(' ')?;
+    // What is ASCII in a header is visible but for these two.
+    let is_blank = |token: &str| [b' ', b'\t'].iter().any(|blank| token.as_bytes().contains(blank));
+    let is_token = !token.is_empty() && token.is_ascii() && !is_blank(token);
     (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
 }
 
@@ -212,6 +213,8 @@ fn has_app_secret(headers: &HeaderMap, app: &AppRecord) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -219,7 +222,7 @@ mod tests {
         let token = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
-                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+                headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
             bearer_token(&headers).map(str::to_owned)
         };
@@ -235,6 +238,7 @@ mod tests {
             "Bearer x ",
             "Bearer x y",
             "Bearer x\ty",
+            "Bearer \u{e9}",
             "Basic x",
             "x.y.z",
         ] {
