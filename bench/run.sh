@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 # What cannot be installed is left out, aloud.
 bench/install-peers.sh || true
 cargo build --release --package cli --package bench
-functions/build.sh
+infra/bootstraps.sh
 exec target/release/bench "$@"

@@ -35,7 +35,7 @@ pub(crate) fn ours(places: &Places, engine: &str) -> Result<Handler, Failure> {
     let bootstrap = places.target.join("lambda/accounts/bootstrap");
     let size = fs::metadata(&bootstrap).map_or(0, |it| it.len());
     if size == 0 || size > DEBUG_BYTES {
-        return Err(Failure::new("target/lambda/accounts/bootstrap is missing or no release: functions/build.sh"));
+        return Err(Failure::new("target/lambda/accounts/bootstrap is missing or no release: infra/bootstraps.sh"));
     }
     let template = Template::bundled()?;
     let function = template.functions().iter().find(|it| it.binary == "accounts");
