@@ -24,7 +24,7 @@ impl From<OutboundError> for DeliveryError {
 pub(super) fn url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|_| "url is not a URL".to_owned())?;
     if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("url must not contain a password".to_owned());
+        return Err("url must not contain a user name".to_owned());
     }
     let is_local = matches!(url.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme_str() {
